@@ -1,0 +1,147 @@
+// What the operator, the injector, the sidecar and the CLI must agree on: names, paths, ports and the
+// messages of the ruleset stream. DESIGN of the project calls these the contract; each is public API.
+
+import type { Ruleset } from './ruleset.ts';
+
+export const apiGroup = 'outrider.dev';
+export const apiVersion = 'outrider.dev/v1alpha1';
+
+/** Where things lie inside an injected pod. Only `trust` is mounted in agent containers, read-only. */
+export const podPaths = {
+  trust: '/var/run/outrider/trust',
+  keys: '/var/run/outrider/keys',
+  state: '/var/run/outrider/state',
+  tokens: '/var/run/outrider/tokens',
+} as const;
+
+/** Files in `podPaths.trust`. Java reads neither PEM nor OpenSSL's PKCS12, hence the JKS. */
+export const trustFiles = {
+  ca: 'ca.crt',
+  bundle: 'bundle.crt',
+  javaKeyStore: 'truststore.jks',
+} as const;
+
+/** Loopback ports of the sidecar, but for `health`, which listens on the pod's address. */
+export const sidecarPorts = { proxy: 15001, health: 15020 } as const;
+
+/** The operator's ports, as its Service publishes them. */
+export const operatorPorts = { webhook: 443, control: 8443 } as const;
+
+/**
+ * The file under `podPaths.tokens` of the token for the operator. Tokens for stores are named
+ * `store.<name>`, so that no store's name can ever take its place.
+ */
+export const operatorTokenFile = 'operator';
+
+/** The file under `podPaths.tokens` whose token the sidecar logs in to a store with. */
+export function storeTokenFile(store: string): string {
+  return `store.${store}`;
+}
+
+/** Audience of the token that a sidecar (and a replica) shows the operator. */
+export const operatorAudience = 'outrider.dev/operator';
+
+/** Every audience of ours lies under this prefix, so that admission can refuse it elsewhere. */
+export const audiencePrefix = 'outrider.dev/';
+
+/** What an SDK that insists on a key starts with; harmless anywhere. */
+export const placeholderPrefix = 'outrider-placeholder.';
+
+export function placeholder(namespace: string, credential: string): string {
+  return `${placeholderPrefix}${namespace}.${credential}`;
+}
+
+export const annotations = {
+  inject: 'outrider.dev/inject',
+  status: 'outrider.dev/status',
+  version: 'outrider.dev/version',
+} as const;
+
+export const labels = {
+  inject: 'outrider.dev/inject',
+  injected: 'outrider.dev/injected',
+  optOut: 'outrider.dev/opt-out',
+} as const;
+
+/** Environment variables of the sidecar; it reads no other. */
+export const sidecarEnvironment = {
+  operator: 'OUTRIDER_OPERATOR',
+  operatorCa: 'OUTRIDER_OPERATOR_CA',
+  podName: 'OUTRIDER_POD_NAME',
+  podNamespace: 'OUTRIDER_POD_NAMESPACE',
+  podUid: 'OUTRIDER_POD_UID',
+  podIp: 'OUTRIDER_POD_IP',
+} as const;
+
+/** Response header of a refusal, so that it is never mistaken for the upstream's own answer. */
+export const decisionHeader = 'outrider-decision';
+
+// --- the stream, GET /v1/ruleset ---------------------------------------------------------------
+
+/** Path of the server-sent event stream, and of the reports that a sidecar posts. */
+export const controlPaths = { ruleset: '/v1/ruleset', reports: '/v1/reports', aggregates: '/v1/aggregates' } as const;
+
+/** Request headers of the stream. `features` is a comma-separated list of `features`. */
+export const controlHeaders = { features: 'outrider-features', watermark: 'outrider-watermark' } as const;
+
+/**
+ * The highest resourceVersion seen per kind, outside the ruleset's hash. A sidecar keeps the highest it
+ * was given and refuses a ruleset or heartbeat in which any kind is lower. Values are decimal strings:
+ * Kubernetes 1.35 made their order part of the API (KEP-5504).
+ */
+export type Watermark = Readonly<Record<string, string>>;
+
+/** True when `candidate` is at least `reference` in every kind that `reference` knows. */
+export function watermarkCovers(candidate: Watermark, reference: Watermark): boolean {
+  for (const [kind, version] of Object.entries(reference)) {
+    const other = candidate[kind];
+    if (other === undefined || compareVersions(other, version) < 0) return false;
+  }
+  return true;
+}
+
+/** Orders two resourceVersions; decimal strings of any length, without leading zeros. */
+export function compareVersions(a: string, b: string): number {
+  if (a.length !== b.length) return a.length - b.length;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Event `ruleset`: the whole of what one agent may do. `lease` is in seconds from the last heartbeat. */
+export interface RulesetEvent {
+  readonly revision: string;
+  readonly watermark: Watermark;
+  readonly lease: number;
+  readonly ruleset: Ruleset;
+}
+
+/** Event `heartbeat`: the operator's watches are live, so the lease starts again. */
+export interface HeartbeatEvent {
+  readonly watermark: Watermark;
+}
+
+/** Body of POST /v1/reports, at most `maxReportBytes`. */
+export interface SidecarReport {
+  /** The revision in force, `''` before the first. */
+  readonly revision: string;
+  readonly credentials: readonly CredentialReport[];
+}
+
+/** How one credential fares in one sidecar. Codes only: what a provider throws may hold a token. */
+export interface CredentialReport {
+  readonly name: string;
+  readonly state: 'Pending' | 'Resolved' | 'Failing';
+  /** A code of the sidecar's error catalogue, with the field of the AgentCredential that it concerns. */
+  readonly code?: string;
+  readonly field?: string;
+  readonly message?: string;
+  /** RFC 3339; when the value last became another one. */
+  readonly rotatedAt?: string;
+}
+
+export const maxReportBytes = 64 * 1024;
+
+/** Seconds; see docs/lifecycle.md for how they add up. */
+export const leaseSeconds = 60;
+export const heartbeatSeconds = 10;
+/** Every watch of a replica must have proved itself within this time, or its heartbeats stop. */
+export const watchProofSeconds = 15;

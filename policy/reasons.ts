@@ -1,0 +1,28 @@
+// Every reason for which a request is refused. Codes are public API: agents and dashboards branch on them,
+// so they are never renamed and never reused. docs/reasons.md lists them, and a test holds both together.
+
+/** Each with the sentence that goes into `title` of the refusal. */
+export const reasons = {
+  no_grant: 'No rule allows this request.',
+  denied_by_rule: 'A rule denies this request.',
+  halted: 'This agent has been halted.',
+  policy_stale: 'The policy could not be confirmed with the operator in time.',
+  credential_ambiguous: 'Two credentials could be used; the request must name one by its placeholder.',
+  credential_ceiling: 'The credential is not allowed to go there.',
+  secret_unavailable: 'The secret could not be had from its source.',
+  request_malformed: 'The request is not valid HTTP.',
+  request_ambiguous: 'The request can be read in two ways.',
+  names_disagree: 'The names in the tunnel, the TLS handshake and the Host header are not the same.',
+  protocol_unsupported: 'This protocol is not governed yet, so it is refused.',
+  expectation_unsupported: 'Only Expect: 100-continue is supported.',
+  target_too_long: 'The request target is longer than 8 KiB.',
+  headers_too_large: 'The request has more than 100 headers or more than 64 KiB of them.',
+  destination_blocked: 'The name leads to an address that agents may not reach.',
+  upstream_untrusted: 'The upstream could not prove its name over TLS.',
+  upstream_unreachable: 'The upstream could not be reached.',
+  upstream_timeout: 'The upstream did not answer in time.',
+  upstream_invalid: 'The upstream sent something that is not valid HTTP.',
+  sidecar_failed: 'Outrider failed to handle the request, so nothing was sent.',
+} as const;
+
+export type Reason = keyof typeof reasons;

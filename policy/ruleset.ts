@@ -1,0 +1,145 @@
+// What the operator compiles from all that concerns one agent, and all that a sidecar decides by. Plain
+// JSON, equal bytes for equal inputs, and free of imports that a sidecar would pay memory for.
+
+import { createHash } from 'node:crypto';
+
+/** What a sidecar of this version enforces. A ruleset names what it needs in `requires`. */
+export const features = ['rules/v1', 'inject/bearer', 'source/vault', 'source/file'] as const;
+export type Feature = (typeof features)[number];
+
+export interface Ruleset {
+  readonly format: 1;
+  /** A sidecar that lacks one of these refuses the ruleset rather than enforce less. */
+  readonly requires: readonly string[];
+  readonly agent: { readonly namespace: string; readonly serviceAccount: string };
+  /** The policy whose `haltAgents` stops this agent. */
+  readonly halt: { readonly policy: string } | null;
+  /** Sorted by (policy, name); the first that matches is the one that is recorded. */
+  readonly guards: readonly RulesetRule[];
+  readonly grants: readonly RulesetRule[];
+  readonly credentials: Readonly<Record<string, RulesetCredential>>;
+  readonly stores: Readonly<Record<string, RulesetStore>>;
+  readonly destinations: Readonly<Record<string, RulesetDestination>>;
+  /** Where spans go; null when the cluster has no collector configured. */
+  readonly telemetry: RulesetTelemetry | null;
+  /** PEM of the certificate authorities that may sign the operator's certificate, now or next. */
+  readonly operatorCas: string;
+}
+
+/** A match: absent `methods` and `paths` mean any; a guard without `hosts` and `destination` means all. */
+export interface RulesetMatch {
+  readonly hosts?: readonly string[];
+  readonly destination?: string;
+  readonly methods?: readonly string[];
+  readonly paths?: readonly string[];
+}
+
+export interface RulesetRule extends RulesetMatch {
+  readonly policy: string;
+  readonly name: string;
+  readonly message?: string;
+  /** Grants only. */
+  readonly credential?: string;
+}
+
+export interface RulesetCredential {
+  readonly source:
+    | { readonly kind: 'vault'; readonly store: string; readonly role: string; readonly kv: RulesetKv }
+    | { readonly kind: 'file'; readonly path: string };
+  /** The ceiling: outside these the credential is never sent, whatever a grant says. */
+  readonly allow: readonly RulesetMatch[];
+  readonly inject: { readonly kind: 'bearer' };
+  readonly refreshIntervalMs: number;
+}
+
+export interface RulesetKv {
+  readonly mount: string;
+  readonly path: string;
+  readonly version: 1 | 2;
+  readonly field: string;
+}
+
+export interface RulesetStore {
+  readonly kind: 'vault';
+  readonly address: string;
+  readonly caBundle?: string;
+  readonly namespace?: string;
+  readonly auth: { readonly kind: 'kubernetes'; readonly mount: string };
+}
+
+export interface RulesetDestination {
+  /** Every spelling of the name that means this place, canonical (lower case, no trailing dot). */
+  readonly names: readonly string[];
+  readonly port: number;
+  readonly scheme: 'https';
+  /** What is asked of DNS, when it is not the name that the agent used. */
+  readonly resolveAs?: string;
+  /** CIDR ranges whose addresses may be dialled for it; null: any that is not loopback, link-local or metadata. */
+  readonly cidrs: readonly string[] | null;
+  readonly caBundle?: string;
+}
+
+export interface RulesetTelemetry {
+  /** Base URL of an OTLP/HTTP collector; `/v1/traces` is added. */
+  readonly endpoint: string;
+  readonly caBundle?: string;
+}
+
+/** The ruleset of an agent that no policy concerns: it refuses everything. */
+export function emptyRuleset(agent: Ruleset['agent'], operatorCas = ''): Ruleset {
+  return {
+    format: 1,
+    requires: [],
+    agent,
+    halt: null,
+    guards: [],
+    grants: [],
+    credentials: {},
+    stores: {},
+    destinations: {},
+    telemetry: null,
+    operatorCas,
+  };
+}
+
+/**
+ * Content hash of a ruleset: `sha256` over its JSON with sorted keys, the first 16 hex digits (64 bits
+ * name a revision in logs and spans; nothing is authenticated by it).
+ */
+export function rulesetRevision(ruleset: Ruleset): string {
+  return createHash('sha256').update(canonicalJson(ruleset)).digest('hex').slice(0, 16);
+}
+
+/** JSON with keys in code-unit order, so that equal values have equal bytes. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const entries = Object.entries(value)
+      .filter(([, field]) => field !== undefined)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`;
+  }
+  return JSON.stringify(value);
+}
+
+/**
+ * Reads what the operator sent. It is authenticated, so this guards against skew, not against an enemy:
+ * an unknown format or a required feature that this sidecar lacks is refused, never half enforced.
+ * @throws {Error} whose message says which.
+ */
+export function parseRuleset(value: unknown): Ruleset {
+  const ruleset = value as Partial<Ruleset> | null;
+  if (typeof ruleset !== 'object' || ruleset === null || ruleset.format !== 1) {
+    throw new Error('the ruleset has a format that this sidecar does not know; it knows 1');
+  }
+  for (const key of ['requires', 'guards', 'grants'] as const) {
+    if (!Array.isArray(ruleset[key])) throw new Error(`the ruleset's ${key} is not a list`);
+  }
+  for (const key of ['agent', 'credentials', 'stores', 'destinations'] as const) {
+    if (typeof ruleset[key] !== 'object' || ruleset[key] === null) throw new Error(`the ruleset's ${key} is missing`);
+  }
+  const known: readonly string[] = features;
+  const missing = (ruleset.requires ?? []).filter((feature) => !known.includes(feature));
+  if (missing.length > 0) throw new Error(`the ruleset needs ${missing.join(', ')}, which this sidecar lacks`);
+  return ruleset as Ruleset;
+}
