@@ -79,7 +79,11 @@ export const decisionHeader = 'outrider-decision';
 // --- the stream, GET /v1/ruleset ---------------------------------------------------------------
 
 /** Path of the server-sent event stream, and of the reports that a sidecar posts. */
-export const controlPaths = { ruleset: '/v1/ruleset', reports: '/v1/reports', aggregates: '/v1/aggregates' } as const;
+export const controlPaths = {
+  ruleset: '/v1/ruleset',
+  reports: '/v1/reports',
+  aggregates: '/v1/aggregates',
+} as const;
 
 /** Request headers of the stream. `features` is a comma-separated list of `features`. */
 export const controlHeaders = { features: 'outrider-features', watermark: 'outrider-watermark' } as const;

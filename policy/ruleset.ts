@@ -136,10 +136,12 @@ export function parseRuleset(value: unknown): Ruleset {
     if (!Array.isArray(ruleset[key])) throw new Error(`the ruleset's ${key} is not a list`);
   }
   for (const key of ['agent', 'credentials', 'stores', 'destinations'] as const) {
-    if (typeof ruleset[key] !== 'object' || ruleset[key] === null) throw new Error(`the ruleset's ${key} is missing`);
+    if (typeof ruleset[key] !== 'object' || ruleset[key] === null)
+      throw new Error(`the ruleset's ${key} is missing`);
   }
   const known: readonly string[] = features;
   const missing = (ruleset.requires ?? []).filter((feature) => !known.includes(feature));
-  if (missing.length > 0) throw new Error(`the ruleset needs ${missing.join(', ')}, which this sidecar lacks`);
+  if (missing.length > 0)
+    throw new Error(`the ruleset needs ${missing.join(', ')}, which this sidecar lacks`);
   return ruleset as Ruleset;
 }
