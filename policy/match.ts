@@ -74,8 +74,9 @@ function matchParts(
   return part === parts.length;
 }
 
-/** `*` inside one label or segment: any number of characters, none included. */
+/** `*` inside one label or segment: any number of characters, but an empty segment is only the empty pattern. */
 function matchText(pattern: string, text: string): boolean {
+  if (text === '') return pattern === '';
   if (!pattern.includes('*')) return pattern === text;
   let p = 0;
   let t = 0;

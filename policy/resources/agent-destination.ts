@@ -1,0 +1,37 @@
+// AgentDestination: a private place that agents may be allowed to reach. A cluster kind: which inner addresses
+// are opened is the platform's to say.
+
+import { z } from 'zod';
+import { exactlyOneOf, listOf } from './constraint.ts';
+import { caBundle, cidr, hostName, labelName, port } from './names.ts';
+import { namespaceSelector } from './selector.ts';
+import { baseStatus } from './status.ts';
+
+const scheme = z.enum(['https']).default('https').describe('https: TLS that is verified.');
+
+export const agentDestinationSpec = exactlyOneOf(
+  z.strictObject({
+    namespaceSelector: namespaceSelector(),
+    service: z
+      .strictObject({ namespace: labelName(), name: labelName(), port: port(), scheme })
+      .describe('A Service of this cluster; agents may use any spelling of its name.')
+      .optional(),
+    host: z
+      .strictObject({
+        name: hostName(),
+        port: port(),
+        scheme,
+        cidrs: listOf(cidr(), 16, '10.20.0.0/16').describe('Addresses that the name may lead to.'),
+      })
+      .describe('A host that is not public, or not on port 443.')
+      .optional(),
+    caBundle: caBundle()
+      .describe('PEM of the CAs that may sign its certificate, besides public ones.')
+      .optional(),
+  }),
+  ['service', 'host'],
+);
+
+export type AgentDestinationSpec = z.infer<typeof agentDestinationSpec>;
+
+export const agentDestinationStatus = baseStatus.extend({});

@@ -1,0 +1,47 @@
+// A rule that two validators must agree on: the API server evaluates its CEL, local mode its predicate, and
+// both say the same sentence. A test runs one table of examples through both.
+
+import { z } from 'zod';
+
+export interface Constraint<T> {
+  /** CEL over `self`, for `x-kubernetes-validations`. */
+  readonly cel: string;
+  readonly holds: (value: T) => boolean;
+  /** What is allowed, with an example; never the value. */
+  readonly message: string;
+}
+
+interface Validation {
+  readonly rule: string;
+  readonly message: string;
+}
+
+/** Adds a constraint to a schema, after those it has. */
+export function constrain<S extends z.ZodType>(schema: S, constraint: Constraint<z.output<S>>): S {
+  const before = (schema.meta()?.['x-kubernetes-validations'] ?? []) as Validation[];
+  const validation = { rule: constraint.cel, message: constraint.message };
+  // Inputs that are already broken must not reach predicates that count on their shape.
+  return schema
+    .refine((value) => constraint.holds(value as z.output<S>), { error: constraint.message, abort: true })
+    .meta({ ...schema.meta(), 'x-kubernetes-validations': [...before, validation] }) as S;
+}
+
+/** Exactly one of these keys, like a Kubernetes volume source; atomic, so that two appliers never merge one. */
+export function exactlyOneOf<S extends z.ZodObject>(schema: S, keys: readonly string[]): S {
+  const count = keys.map((key) => `has(self.${key})`).join(', ');
+  return constrain(schema, {
+    cel: keys.length === 1 ? `has(self.${keys[0]})` : `[${count}].filter(set, set).size() == 1`,
+    holds: (value) =>
+      keys.filter((key) => (value as Record<string, unknown>)[key] !== undefined).length === 1,
+    message: keys.length === 1 ? `write ${keys[0]}` : `write exactly one of ${keys.join(', ')}`,
+  }).meta({ 'x-kubernetes-map-type': 'atomic' }) as S;
+}
+
+/** A list that is replaced whole; empty ones are refused, since they mean nothing that absence does not. */
+export function listOf<S extends z.ZodType>(item: S, maxItems: number, example: string): z.ZodArray<S> {
+  return constrain(z.array(item).max(maxItems), {
+    cel: 'self.size() > 0',
+    holds: (items) => items.length > 0,
+    message: `is empty: list at least one, such as ${example}, or leave the field out`,
+  }).meta({ 'x-kubernetes-list-type': 'atomic' }) as z.ZodArray<S>;
+}

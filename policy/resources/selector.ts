@@ -1,0 +1,85 @@
+// Which namespaces and which pods a resource speaks of.
+
+import { z } from 'zod';
+import { constrain, listOf } from './constraint.ts';
+import { objectName } from './names.ts';
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Kubernetes' limits: 253 of prefix, a slash, 63 of name. */
+const labelKey = () => z.string().max(317);
+
+const labelSelector = () =>
+  z
+    .strictObject({
+      matchLabels: constrain(z.record(labelKey(), z.string().max(63)), {
+        cel: 'self.size() > 0 && self.size() <= 16 && self.all(key, key.size() <= 317)',
+        holds: (value) => Object.keys(value).length > 0 && Object.keys(value).length <= 16,
+        message:
+          'is empty or has more than 16 labels: list at least one, or leave the field out (an empty selector, {}, is all)',
+      })
+        .describe('Labels that must all be there with these values.')
+        .optional(),
+      matchExpressions: listOf(
+        constrain(
+          z.strictObject({
+            key: labelKey(),
+            operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+            values: z
+              .array(z.string().max(63))
+              .max(16)
+              .meta({ 'x-kubernetes-list-type': 'atomic' })
+              .optional(),
+          }),
+          {
+            cel: `self.operator in ['In', 'NotIn'] ? has(self.values) && self.values.size() > 0 : !has(self.values) || self.values.size() == 0`,
+            holds: ({ operator, values = [] }) =>
+              (operator === 'In' || operator === 'NotIn') === values.length > 0,
+            message:
+              'has values that do not fit its operator: In and NotIn need at least one, Exists and DoesNotExist none',
+          },
+        ),
+        16,
+        '{ key: team, operator: Exists }',
+      ).optional(),
+    })
+    .meta({ 'x-kubernetes-map-type': 'atomic' });
+
+export type LabelSelector = z.infer<ReturnType<typeof labelSelector>>;
+
+export const namespaceSelector = () =>
+  labelSelector().describe('Which namespaces may use it, by their labels; {} is all.');
+
+export const agentSelector = () =>
+  z
+    .strictObject({
+      podSelector: labelSelector().describe('Labels of the pod; {} is all.').optional(),
+      serviceAccounts: listOf(objectName(), 16, 'default')
+        .describe('Names of ServiceAccounts; unlike labels, a pod cannot change them.')
+        .optional(),
+    })
+    .describe('Which agents the policy selects; what is written must all hold; {} is all of the namespace.')
+    .meta({ 'x-kubernetes-map-type': 'atomic' });
+
+export type AgentSelector = z.infer<ReturnType<typeof agentSelector>>;
+
+/** Kubernetes' own semantics: everything written must hold, an empty selector matches all. */
+export function selectsLabels(selector: LabelSelector, labels: Labels): boolean {
+  const { matchLabels = {}, matchExpressions = [] } = selector;
+  return (
+    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+    matchExpressions.every(({ key, operator, values = [] }) => {
+      const value = labels[key];
+      switch (operator) {
+        case 'In':
+          return value !== undefined && values.includes(value);
+        case 'NotIn':
+          return value === undefined || !values.includes(value);
+        case 'Exists':
+          return value !== undefined;
+        case 'DoesNotExist':
+          return value === undefined;
+      }
+    })
+  );
+}
