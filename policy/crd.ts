@@ -54,7 +54,11 @@ export function crdOf(kind: Kind): Json {
 }
 
 function structural(schema: z.ZodType): Json {
-  const { $schema: _, ...document } = z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input', reused: 'inline' }) as Json;
+  const { $schema: _, ...document } = z.toJSONSchema(schema, {
+    target: 'openapi-3.0',
+    io: 'input',
+    reused: 'inline',
+  }) as Json;
   return clean(document) as Json;
 }
 

@@ -1,0 +1,117 @@
+// What is wrong with a resource, from it and what it refers to. Pure: controllers gather, these decide, and the
+// same findings show on status and in the CLI. A finding never blocks another resource.
+
+import { isTooWide } from './ceiling.ts';
+import { isParsed, parseResource, type Finding } from './parse.ts';
+import type { AgentCredential, AgentDestination, AgentPolicy, AgentSecretStore } from './resources/kinds.ts';
+import type { Labels } from './resources/selector.ts';
+import { opensTo } from './selection.ts';
+
+/** What a namespace's resources may refer to: raw objects, as the API server returned them. */
+export interface CheckContext {
+  readonly namespaceLabels: Labels;
+  readonly credentials: readonly unknown[];
+  readonly stores: readonly unknown[];
+  readonly destinations: readonly unknown[];
+}
+
+export function checkPolicy(object: unknown, context: CheckContext): readonly Finding[] {
+  const policy = parseResource('AgentPolicy', object);
+  if (!isParsed<AgentPolicy>(policy)) return policy;
+  const credentials = new Set(
+    context.credentials
+      .map((raw) => parseResource('AgentCredential', raw))
+      .filter((parsed) => isParsed<AgentCredential>(parsed))
+      .filter(({ metadata }) => metadata.namespace === policy.metadata.namespace)
+      .map(({ metadata }) => metadata.name),
+  );
+  return (policy.spec.rules ?? []).flatMap((rule, index) => {
+    const at = `spec.rules[${index}]`;
+    const findings = checkDestinationReference(rule.destination, at, context);
+    if (rule.credential !== undefined && !credentials.has(rule.credential)) {
+      findings.push({
+        reason: 'CredentialNotFound',
+        field: `${at}.credential`,
+        message: `names no usable AgentCredential of this namespace; ${available([...credentials])}`,
+        blocking: false,
+      });
+    }
+    return findings;
+  });
+}
+
+export function checkCredential(object: unknown, context: CheckContext): readonly Finding[] {
+  const credential = parseResource('AgentCredential', object);
+  if (!isParsed<AgentCredential>(credential)) return credential;
+  const { source, allow } = credential.spec;
+  const findings = allow.flatMap((entry, index): Finding[] => {
+    const at = `spec.allow[${index}]`;
+    const tooWide: Finding[] = isTooWide(entry.hosts)
+      ? [
+          {
+            reason: 'CeilingTooWide',
+            field: `${at}.hosts`,
+            message:
+              'has a wildcard over names that anybody can register, so the entry is not used; write a domain of your own, such as *.example.com',
+            blocking: false,
+          },
+        ]
+      : [];
+    return [...tooWide, ...checkDestinationReference(entry.destination, at, context)];
+  });
+  if (source.vault !== undefined) {
+    const stores = openNames('AgentSecretStore', context.stores, context.namespaceLabels);
+    if (!stores.includes(source.vault.store)) {
+      findings.push({
+        reason: 'StoreNotFound',
+        field: 'spec.source.vault.store',
+        message: `names no AgentSecretStore that is open to this namespace; ${available(stores)}`,
+        blocking: true,
+      });
+    }
+  }
+  return findings;
+}
+
+export function checkStore(object: unknown): readonly Finding[] {
+  const store = parseResource('AgentSecretStore', object);
+  return isParsed<AgentSecretStore>(store) ? [] : store;
+}
+
+export function checkDestination(object: unknown): readonly Finding[] {
+  const destination = parseResource('AgentDestination', object);
+  return isParsed<AgentDestination>(destination) ? [] : destination;
+}
+
+function checkDestinationReference(name: string | undefined, at: string, context: CheckContext): Finding[] {
+  if (name === undefined) return [];
+  const destinations = openNames('AgentDestination', context.destinations, context.namespaceLabels);
+  if (destinations.includes(name)) return [];
+  return [
+    {
+      reason: 'DestinationNotFound',
+      field: `${at}.destination`,
+      message: `names no AgentDestination that is open to this namespace; ${available(destinations)}`,
+      blocking: false,
+    },
+  ];
+}
+
+function openNames(
+  kind: 'AgentSecretStore' | 'AgentDestination',
+  objects: readonly unknown[],
+  labels: Labels,
+): string[] {
+  return objects
+    .map((raw) => parseResource(kind, raw))
+    .filter((parsed) => isParsed<AgentSecretStore | AgentDestination>(parsed))
+    .filter((parsed) => opensTo(parsed, labels))
+    .map(({ metadata }) => metadata.name);
+}
+
+/** Only names that the namespace may use: others are not its business. */
+function available(names: readonly string[]): string {
+  if (names.length === 0) return 'there is none';
+  const shown = names.toSorted().slice(0, 5).join(', ');
+  return `there is ${shown}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
+}

@@ -1,0 +1,75 @@
+// From a raw object to a typed one, or to findings that name the field. The API server has checked the object
+// already; local mode and skewed versions have not.
+
+import { z } from 'zod';
+import { apiVersion } from './contract.ts';
+import { kinds, type KindName, type Resource } from './resources/kinds.ts';
+
+/** What is wrong with a resource, as its condition and the CLI show it. */
+export interface Finding {
+  /** Kubernetes reason, PascalCase. */
+  readonly reason: string;
+  /** Path of the field, such as `spec.rules[0].hosts`. */
+  readonly field: string;
+  /** What is wrong and what is allowed; never a secret. */
+  readonly message: string;
+  /** True when the resource cannot be used; otherwise the rest of it holds. */
+  readonly blocking: boolean;
+}
+
+/** The object with defaults filled in, or why it cannot be used. */
+export function parseResource<K extends KindName>(kind: K, value: unknown): Resource<K> | readonly Finding[] {
+  const result = envelope(kind).safeParse(value);
+  return result.success ? (result.data as unknown as Resource<K>) : findingsOf(result.error);
+}
+
+export function isParsed<T extends object>(value: T | readonly Finding[]): value is T {
+  return !Array.isArray(value);
+}
+
+/** Compiled schemas, by kind: building one takes longer than using it. */
+const envelopes = new Map<KindName, z.ZodType>();
+
+function envelope(kind: KindName): z.ZodType {
+  let schema = envelopes.get(kind);
+  if (schema === undefined) {
+    schema = z.looseObject({
+      apiVersion: z.literal(apiVersion),
+      kind: z.literal(kind),
+      metadata: z.looseObject({ name: z.string().min(1) }),
+      spec: kinds[kind].spec,
+    });
+    envelopes.set(kind, schema);
+  }
+  return schema;
+}
+
+/** Zod's issues as findings; each names its field as kubectl would. */
+export function findingsOf(error: z.ZodError, prefix: readonly PropertyKey[] = []): Finding[] {
+  return error.issues.flatMap((issue): Finding[] => {
+    const at = [...prefix, ...issue.path];
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) =>
+        invalid([...at, key], 'is not a field of this kind; check its spelling and its indentation'),
+      );
+    }
+    return [invalid(at, sentence(issue))];
+  });
+}
+
+function sentence(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type' && issue.input === undefined) return 'is required';
+  if (issue.code === 'invalid_value') return `is not one of ${issue.values.map(String).join(', ')}`;
+  return issue.message;
+}
+
+function invalid(path: readonly PropertyKey[], message: string): Finding {
+  return { reason: 'Invalid', field: fieldPath(path), message, blocking: true };
+}
+
+export function fieldPath(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, key) => {
+    if (typeof key === 'number') return `${text}[${key}]`;
+    return text === '' ? String(key) : `${text}.${String(key)}`;
+  }, '');
+}
