@@ -23,7 +23,7 @@ const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 /** RFC 3986 pchar and `/`; what else clients put into paths must come percent-encoded. */
 const pathCharacters = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*$/;
 /** Queries are not matched on their characters: any printable ASCII but `#` and `\`. */
-const queryCharacters = /^(?:[!-"$-[\]-~]|%[0-9A-Fa-f]{2})*$/;
+const queryCharacters = /^(?:[!"$&-[\]-~]|%[0-9A-Fa-f]{2})*$/;
 
 /**
  * Reads a host name or IP literal.
@@ -97,7 +97,7 @@ export function parseRequestTarget(target: string): RequestTarget | Refusal {
   if (query !== null && !queryCharacters.test(query)) {
     return refuse(
       'request_ambiguous',
-      'The query has a space, control or non-ASCII character; percent-encode it.',
+      'The query has a space, control or non-ASCII character or a lone percent sign; percent-encode it.',
     );
   }
   const segments = path.slice(1).split('/');

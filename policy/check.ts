@@ -97,14 +97,12 @@ function checkDestinationReference(name: string | undefined, at: string, context
   ];
 }
 
-function openNames(
-  kind: 'AgentSecretStore' | 'AgentDestination',
-  objects: readonly unknown[],
-  labels: Labels,
-): string[] {
+type Shared = AgentSecretStore | AgentDestination;
+
+function openNames(kind: Shared['kind'], objects: readonly unknown[], labels: Labels): string[] {
   return objects
-    .map((raw) => parseResource(kind, raw))
-    .filter((parsed) => isParsed<AgentSecretStore | AgentDestination>(parsed))
+    .map((raw) => parseResource(kind, raw) as Shared | readonly Finding[])
+    .filter((parsed) => isParsed<Shared>(parsed))
     .filter((parsed) => opensTo(parsed, labels))
     .map(({ metadata }) => metadata.name);
 }
