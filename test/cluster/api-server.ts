@@ -1,10 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Authority, Certificate } from './certificates.ts';
-import { findFreePort } from './free-port.ts';
+import { startOnFreePort } from './free-port.ts';
 import { callHttps } from './https-call.ts';
 import type { RunFolder } from './run-folder.ts';
 import { startServer } from './server-process.ts';
@@ -121,9 +120,7 @@ export async function launchApiServer(
     });
   };
 
-  const port = await startOnFreePort(address, start, () =>
-    readFileSync(server?.logPath ?? '', 'utf8').includes('address already in use'),
-  );
+  const { port } = await startOnFreePort(address, start);
   return {
     url: `https://${address}:${port}`,
     auditLogPath,
@@ -133,21 +130,4 @@ export async function launchApiServer(
     stop: async () => server?.stop(),
     kill: async () => server?.kill(),
   };
-}
-
-// Between finding a port and listening on it another process may take it.
-async function startOnFreePort(
-  address: string,
-  start: (port: number) => Promise<void>,
-  wasTaken: () => boolean,
-): Promise<number> {
-  for (let attempt = 1; ; attempt++) {
-    const port = await findFreePort(address);
-    try {
-      await start(port);
-      return port;
-    } catch (error) {
-      if (attempt === 3 || !wasTaken()) throw error;
-    }
-  }
 }

@@ -58,7 +58,8 @@ export async function createAuthority(folder: string, name = 'ca'): Promise<Auth
 
   const extensions = (...lines: string[]): string[] => lines.flatMap((line) => ['-addext', line]);
   const authority = await make(name, [
-    ...['-subj', `/CN=outrider-test ${name}`],
+    '-subj',
+    `/CN=outrider-test ${name}`,
     ...extensions(
       'basicConstraints=critical,CA:TRUE',
       'keyUsage=critical,keyCertSign,cRLSign',
@@ -72,7 +73,8 @@ export async function createAuthority(folder: string, name = 'ca'): Promise<Auth
     certPem: authority.certPem,
     issue: (request) =>
       make(request.name, [
-        ...['-subj', request.subject],
+        '-subj',
+        request.subject,
         ...signing,
         ...extensions(
           'basicConstraints=critical,CA:FALSE',

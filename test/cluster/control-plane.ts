@@ -9,7 +9,7 @@ import { writeKubeconfig } from './kubeconfig.ts';
 import { createKubectl } from './kubectl.ts';
 import type { Kubectl } from './kubectl.ts';
 import { requireCommands } from './packages.ts';
-import { abandonedRunFolders, createRunFolder, removeRunFolder } from './run-folder.ts';
+import { createRunFolder, removeAbandonedRunFolders, removeRunFolder } from './run-folder.ts';
 import type { RunFolder } from './run-folder.ts';
 import { startServer } from './server-process.ts';
 
@@ -42,7 +42,7 @@ export interface ControlPlane {
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   await requireCommands(['openssl', 'setpriv']);
   const bin = await builtServer('kube');
-  for (const abandoned of abandonedRunFolders()) await removeRunFolder(abandoned);
+  await removeAbandonedRunFolders();
   const run = createRunFolder();
   try {
     const controlPlane = await launchControlPlane(run, bin, options);

@@ -20,3 +20,18 @@ function canListen(address: string, port: number): Promise<boolean> {
     server.listen(port, address, () => server.close(() => resolve(true)));
   });
 }
+
+/** Starts a server on a free port, again on another one if somebody took it between finding and listening. */
+export async function startOnFreePort<T>(
+  address: string,
+  start: (port: number) => Promise<T>,
+): Promise<{ readonly port: number; readonly started: T }> {
+  for (let attempt = 1; ; attempt++) {
+    const port = await findFreePort(address);
+    try {
+      return { port, started: await start(port) };
+    } catch (error) {
+      if (attempt === 3 || !String(error).includes('address already in use')) throw error;
+    }
+  }
+}

@@ -2,8 +2,10 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { mountsBelow } from './mounts.ts';
 
-const prefix = 'outrider-cluster-';
+type RunKind = 'test' | 'node';
+const prefixOf = (kind: RunKind): string => `outrider-${kind}-`;
 const marker = 'OUTRIDER_TEST_RUN';
 
 /**
@@ -16,8 +18,8 @@ export interface RunFolder {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-export function createRunFolder(): RunFolder {
-  const path = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`));
+export function createRunFolder(kind: RunKind = 'test'): RunFolder {
+  const path = mkdtempSync(join(tmpdir(), `${prefixOf(kind)}${process.pid}-`));
   for (const name of ['logs', 'pki', 'home']) mkdirSync(join(path, name), { mode: 0o700 });
   return { path, environment: runEnvironment(path) };
 }
@@ -32,16 +34,27 @@ function runEnvironment(path: string): Record<string, string> {
   };
 }
 
-/** Run folders whose process is gone: killed before it could clean up. */
-export function abandonedRunFolders(): readonly string[] {
-  return readdirSync(tmpdir())
-    .filter((name) => name.startsWith(prefix) && !isRunning(Number(name.slice(prefix.length).split('-')[0])))
-    .map((name) => join(tmpdir(), name));
+/**
+ * Removes what runs left whose process was killed before it could. What a node leaves is more than this knows of, and
+ * has its own record.
+ */
+export async function removeAbandonedRunFolders(): Promise<void> {
+  const prefix = prefixOf('test');
+  const abandoned = readdirSync(tmpdir()).filter(
+    (name) => name.startsWith(prefix) && !isRunning(Number(name.slice(prefix.length).split('-')[0])),
+  );
+  for (const name of abandoned) {
+    // Another user's are not ours to remove, and two runs that start together may remove the same one.
+    await removeRunFolder(join(tmpdir(), name)).catch(() => undefined);
+  }
 }
 
 /** Kills what runs from the folder and removes it. The data is the test's own, so nothing is asked to save it. */
 export async function removeRunFolder(path: string): Promise<void> {
   await killProcesses(() => processesOf(path), `of ${path}`);
+  const [mounted] = mountsBelow(path);
+  // Whatever is mounted, a host's folder perhaps, must not be removed with it.
+  if (mounted !== undefined) throw new Error(`${path} is not removed, because ${mounted} is a mount`);
   // A process that has just been killed may still be giving back its files.
   rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
@@ -55,7 +68,8 @@ export async function killProcesses(find: () => readonly number[], what: string)
   }
 }
 
-function processesOf(path: string): readonly number[] {
+/** By the environment they were started with; proc(5) shows it to the same user. */
+export function processesOf(path: string): readonly number[] {
   const entry = `${marker}=${path}`;
   return runningProcesses().filter(
     (pid) => pid !== process.pid && readProcess(pid, 'environ').split('\0').includes(entry),

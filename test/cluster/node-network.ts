@@ -1,0 +1,96 @@
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { serviceRange } from './api-server.ts';
+
+const run = promisify(execFile);
+
+export const podRange = '10.199.0.0/24';
+/** The node's address: what servers on the host listen on for pods. Kubernetes refuses a loopback one. */
+export const nodeAddress = '10.199.0.1';
+export const networkName = 'outrider-test';
+const bridge = 'outrider0';
+const masqueradeTable = 'outrider-test';
+
+/** Kernel settings that the kubelet, kube-proxy and we change on the way, to be put back. */
+const changedSettings = [
+  'net/ipv4/ip_forward',
+  'net/netfilter/nf_conntrack_tcp_timeout_established',
+  'net/netfilter/nf_conntrack_tcp_timeout_close_wait',
+  'vm/overcommit_memory',
+  'vm/panic_on_oom',
+  'kernel/panic',
+  'kernel/panic_on_oops',
+  'kernel/keys/root_maxkeys',
+  'kernel/keys/root_maxbytes',
+];
+
+export function readSettings(): Record<string, string> {
+  const settings: Record<string, string> = {};
+  for (const name of changedSettings) {
+    try {
+      settings[name] = readFileSync(`/proc/sys/${name}`, 'utf8').trim();
+    } catch {
+      // Not in this kernel, so nothing changes it either.
+    }
+  }
+  return settings;
+}
+
+export function restoreSettings(settings: Readonly<Record<string, string>>): void {
+  const now = readSettings();
+  for (const [name, value] of Object.entries(settings)) {
+    if (now[name] !== value) writeFileSync(`/proc/sys/${name}`, value);
+  }
+}
+
+/** Gives the node its address, the route to Services, and pods a way out. */
+export async function setUpNetwork(): Promise<void> {
+  writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
+  // A bridge without ports, because not every kernel has the dummy link type.
+  await run('ip', ['link', 'add', bridge, 'type', 'bridge']);
+  await run('ip', ['address', 'add', `${nodeAddress}/24`, 'dev', bridge]);
+  await run('ip', ['link', 'set', bridge, 'up']);
+  // Without it a process of the host reaches Services only where there is a default route.
+  await run('ip', ['route', 'add', serviceRange, 'dev', bridge]);
+  // Ours, instead of the CNI plugin's ipMasq, which needs iptables and leaves a chain per pod.
+  await run('nft', [
+    `table ip ${masqueradeTable} { chain postrouting { type nat hook postrouting priority srcnat; ` +
+      `ip saddr ${podRange} ip daddr != ${podRange} masquerade; }; }`,
+  ]);
+}
+
+export async function tearDownNetwork(): Promise<void> {
+  const tables = [`ip ${masqueradeTable}`, 'ip kube-proxy', 'ip6 kube-proxy'];
+  for (const table of tables)
+    await run('nft', ['delete', 'table', ...table.split(' ')]).catch(() => undefined);
+  await run('ip', ['link', 'delete', bridge]).catch(() => undefined);
+}
+
+/**
+ * Point-to-point links rather than ports of one bridge: pods of one subnet on a bridge answer each other directly, past
+ * the connection tracking that has to translate a Service's address back, unless br_netfilter is loaded.
+ */
+export async function writeCniConfiguration(folder: string): Promise<string> {
+  const configurations = join(folder, 'cni');
+  await mkdir(configurations);
+  const list = {
+    cniVersion: '1.0.0',
+    name: networkName,
+    plugins: [
+      {
+        type: 'ptp',
+        ipam: {
+          type: 'host-local',
+          dataDir: join(folder, 'cni-addresses'),
+          ranges: [[{ subnet: podRange, gateway: nodeAddress }]],
+          routes: [{ dst: '0.0.0.0/0' }],
+        },
+      },
+    ],
+  };
+  await writeFile(join(configurations, '10-pods.conflist'), JSON.stringify(list));
+  return configurations;
+}
