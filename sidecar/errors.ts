@@ -1,0 +1,185 @@
+// What can fail in this process, as opposed to what it refuses (policy/reasons.ts). Codes are public API:
+// they stand in the status of an AgentCredential, in logs and in docs/errors.md; never renamed, never reused.
+
+interface CatalogueEntry {
+  /** Whether trying again, unchanged, can succeed. */
+  readonly retryable: boolean;
+  /** One sentence: what is wrong and what would be right. */
+  readonly message: string;
+}
+
+export const errorCatalogue = {
+  // --- start and process
+  CONFIG_INVALID: {
+    retryable: false,
+    message: 'An environment variable of the sidecar is missing or malformed.',
+  },
+  ENVIRONMENT_FORBIDDEN: {
+    retryable: false,
+    message: 'The environment holds a variable that changes how Node runs or whom it trusts.',
+  },
+  PORT_TAKEN: { retryable: false, message: 'Another process of the pod holds a port of the sidecar.' },
+  STATE_UNREADABLE: {
+    retryable: false,
+    message: 'The kept watermark cannot be read, so no ruleset can be proved new; delete the pod.',
+  },
+  STATE_UNWRITABLE: {
+    retryable: true,
+    message: 'The watermark cannot be written, so the ruleset in force is not acknowledged.',
+  },
+  KEYS_UNREADABLE: {
+    retryable: false,
+    message: 'What the sidecar keeps in its keys volume cannot be read; delete the pod.',
+  },
+  KEYS_UNWRITABLE: { retryable: true, message: 'The keys volume cannot be written.' },
+  TRUST_UNWRITABLE: { retryable: false, message: 'The trust volume cannot be written.' },
+  SIDECAR_FAILED: { retryable: true, message: 'The sidecar met a defect of its own and stops.' },
+
+  // --- the operator
+  OPERATOR_TOKEN_MISSING: {
+    retryable: true,
+    message: 'The projected token for the operator cannot be read.',
+  },
+  OPERATOR_UNREACHABLE: { retryable: true, message: 'The operator cannot be reached.' },
+  OPERATOR_UNTRUSTED: {
+    retryable: true,
+    message: 'The operator could not prove its name with a certificate of a CA that this pod trusts.',
+  },
+  OPERATOR_REFUSED: { retryable: true, message: "The operator does not accept this pod's identity." },
+  OPERATOR_UNAVAILABLE: { retryable: true, message: 'The operator cannot serve rulesets now.' },
+  OPERATOR_SILENT: { retryable: true, message: 'The stream of the operator fell silent and was dropped.' },
+  STREAM_MALFORMED: {
+    retryable: true,
+    message: 'The operator sent something that is not the ruleset stream.',
+  },
+  RULESET_UNREADABLE: {
+    retryable: false,
+    message: 'The operator sent a ruleset that this sidecar cannot enforce; the last good one runs out.',
+  },
+  RULESET_OLDER: {
+    retryable: true,
+    message: 'A replica of the operator is behind what this sidecar has already seen, and was not followed.',
+  },
+
+  // --- credentials
+  CREDENTIAL_UNBOUND: {
+    retryable: false,
+    message: 'The ruleset in force does not bind this AgentCredential.',
+  },
+  SOURCE_UNAVAILABLE: {
+    retryable: false,
+    message: 'This sidecar has no such source: spec.source.file works in local mode only.',
+  },
+  SECRET_EMPTY: { retryable: true, message: 'The secret is empty; store a value of at least one character.' },
+  SECRET_TOO_LARGE: { retryable: true, message: 'The secret is larger than 64 KiB.' },
+  SECRET_NOT_TEXT: { retryable: true, message: 'The secret is not text; store a UTF-8 string.' },
+  SECRET_UNPRINTABLE: {
+    retryable: true,
+    message:
+      'The secret holds a space, control or non-ASCII character (often a line end) that its slot cannot carry; store it without.',
+  },
+  FILE_PATH_INVALID: {
+    retryable: false,
+    message: 'The path must be relative, without empty, `.` or `..` segments.',
+  },
+  FILE_NOT_FOUND: { retryable: true, message: 'There is no such file in the secrets directory.' },
+  FILE_OUTSIDE: { retryable: true, message: 'The path leads out of the secrets directory.' },
+  FILE_UNREADABLE: {
+    retryable: true,
+    message: 'The path does not name a regular file that can be read.',
+  },
+  STORE_UNKNOWN: {
+    retryable: true,
+    message: 'There is no AgentSecretStore of this name that is open to this namespace.',
+  },
+  STORE_TOKEN_MISSING: {
+    retryable: true,
+    message:
+      'The pod has no token for this AgentSecretStore; it was created before the store, so recreate it.',
+  },
+  VAULT_ADDRESS_INVALID: {
+    retryable: false,
+    message: 'The address must be https://host[:port] without user, query or fragment.',
+  },
+  VAULT_PATH_INVALID: {
+    retryable: false,
+    message: 'Mounts and paths are segments joined by /, none of them empty, `.` or `..`.',
+  },
+  VAULT_UNREACHABLE: { retryable: true, message: 'Vault cannot be reached at this address, or not in time.' },
+  VAULT_UNTRUSTED: {
+    retryable: true,
+    message:
+      'Vault could not prove its name over TLS; spec.vault.caBundle must hold the CA of its certificate, and the address the name in it.',
+  },
+  VAULT_REDIRECTED: {
+    retryable: true,
+    message:
+      'Vault answered with a redirect, which is never followed; use the address of a load balancer or of the active node.',
+  },
+  VAULT_SEALED: { retryable: true, message: 'Vault is sealed; unseal it.' },
+  VAULT_UNAVAILABLE: { retryable: true, message: 'Vault answered that it cannot serve now.' },
+  VAULT_ANSWER_UNREADABLE: { retryable: true, message: 'What answers at this address is not Vault.' },
+  VAULT_LOGIN_REFUSED: {
+    retryable: true,
+    message:
+      "Vault refused the login; the role must exist at the Kubernetes auth mount and bind this pod's namespace, service account and the store's audience.",
+  },
+  VAULT_AUTH_MOUNT_NOT_FOUND: {
+    retryable: true,
+    message: 'Vault has no Kubernetes auth method at this mount; enable it or name the mount that has.',
+  },
+  VAULT_PERMISSION_DENIED: {
+    retryable: true,
+    message: 'The policies of the Vault role do not allow `read` on this path.',
+  },
+  VAULT_PATH_NOT_FOUND: {
+    retryable: true,
+    message: 'Vault has nothing at this path of the mount, or its latest version is deleted.',
+  },
+  VAULT_KV_VERSION_WRONG: {
+    retryable: true,
+    message: 'The KV engine at this mount is of another version; write 1 or 2 as the engine has it.',
+  },
+  VAULT_FIELD_MISSING: {
+    retryable: true,
+    message: 'The secret at this path has no such field; name one that `vault kv get` shows.',
+  },
+  VAULT_FIELD_NOT_TEXT: { retryable: true, message: 'The field of the secret is not a string.' },
+
+  // --- audit
+  DECISIONS_DROPPED: {
+    retryable: true,
+    message: 'Decision lines were dropped, since nobody reads standard output fast enough.',
+  },
+  SPANS_UNDELIVERED: { retryable: true, message: 'Spans could not be delivered to the collector.' },
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type SidecarErrorCode = keyof typeof errorCatalogue;
+
+export interface SidecarErrorOptions {
+  /** The field of the AgentCredential or AgentSecretStore that it concerns. */
+  readonly field?: string;
+  /** One more sentence, of our own words only: what a provider throws may hold a token. */
+  readonly detail?: string;
+}
+
+/** The one failure of this process. It takes no `cause`: causes are printed, and providers' hold tokens. */
+export class SidecarError extends Error {
+  override readonly name = 'SidecarError';
+  readonly code: SidecarErrorCode;
+  readonly retryable: boolean;
+  readonly field?: string;
+
+  constructor(code: SidecarErrorCode, options: SidecarErrorOptions = {}) {
+    const { message, retryable } = errorCatalogue[code];
+    super(options.detail === undefined ? message : `${message} ${options.detail}`);
+    this.code = code;
+    this.retryable = retryable;
+    if (options.field !== undefined) this.field = options.field;
+  }
+}
+
+/** What may be said of any failure; the text of an unknown one is never passed on. */
+export function asSidecarError(error: unknown): SidecarError {
+  return error instanceof SidecarError ? error : new SidecarError('SIDECAR_FAILED');
+}
