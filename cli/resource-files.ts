@@ -69,7 +69,7 @@ function readObject(value: unknown, where: string, problems: string[]): AnyResou
   const resource = parsed as AnyResource;
   if (kinds[kind].scope === 'Cluster') return resource;
   const namespace = resource.metadata.namespace ?? defaultNamespace;
-  return { ...resource, metadata: { ...resource.metadata, namespace } } as AnyResource;
+  return { ...resource, metadata: { ...resource.metadata, namespace } };
 }
 
 function listFiles(path: string): string[] {

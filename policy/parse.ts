@@ -20,7 +20,7 @@ export interface Finding {
 /** The object with defaults filled in, or why it cannot be used. */
 export function parseResource<K extends KindName>(kind: K, value: unknown): Resource<K> | readonly Finding[] {
   const result = envelope(kind).safeParse(value);
-  return result.success ? (result.data as unknown as Resource<K>) : findingsOf(result.error);
+  return result.success ? (result.data as Resource<K>) : findingsOf(result.error);
 }
 
 export function isParsed<T extends object>(value: T | readonly Finding[]): value is T {

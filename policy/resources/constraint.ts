@@ -22,8 +22,8 @@ export function constrain<S extends z.ZodType>(schema: S, constraint: Constraint
   const validation = { rule: constraint.cel, message: constraint.message };
   // Inputs that are already broken must not reach predicates that count on their shape.
   return schema
-    .refine((value) => constraint.holds(value as z.output<S>), { error: constraint.message, abort: true })
-    .meta({ ...schema.meta(), 'x-kubernetes-validations': [...before, validation] }) as S;
+    .refine((value) => constraint.holds(value), { error: constraint.message, abort: true })
+    .meta({ ...schema.meta(), 'x-kubernetes-validations': [...before, validation] });
 }
 
 /** Exactly one of these keys, like a Kubernetes volume source; atomic, so that two appliers never merge one. */
@@ -34,7 +34,7 @@ export function exactlyOneOf<S extends z.ZodObject>(schema: S, keys: readonly st
     holds: (value) =>
       keys.filter((key) => (value as Record<string, unknown>)[key] !== undefined).length === 1,
     message: keys.length === 1 ? `write ${keys[0]}` : `write exactly one of ${keys.join(', ')}`,
-  }).meta({ 'x-kubernetes-map-type': 'atomic' }) as S;
+  }).meta({ 'x-kubernetes-map-type': 'atomic' });
 }
 
 /** A list that is replaced whole; empty ones are refused, since they mean nothing that absence does not. */
@@ -43,5 +43,5 @@ export function listOf<S extends z.ZodType>(item: S, maxItems: number, example: 
     cel: 'self.size() > 0',
     holds: (items) => items.length > 0,
     message: `is empty: list at least one, such as ${example}, or leave the field out`,
-  }).meta({ 'x-kubernetes-list-type': 'atomic' }) as z.ZodArray<S>;
+  }).meta({ 'x-kubernetes-list-type': 'atomic' });
 }

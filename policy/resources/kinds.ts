@@ -1,7 +1,7 @@
 // The kinds of the group, each with its schema and how kubectl shows it. The one place that lists them.
 
-import { z } from 'zod';
-import { apiVersion } from '../contract.ts';
+import type { z } from 'zod';
+import type { apiVersion } from '../contract.ts';
 import { agentCredentialSpec, agentCredentialStatus } from './agent-credential.ts';
 import { agentDestinationSpec, agentDestinationStatus } from './agent-destination.ts';
 import { agentPolicySpec, agentPolicyStatus } from './agent-policy.ts';

@@ -1,6 +1,6 @@
 // Where a rule or a ceiling reaches: the fields that AgentPolicy's rules and AgentCredential's `allow` share.
 
-import { z } from 'zod';
+import type { z } from 'zod';
 import { listOf } from './constraint.ts';
 import { hostPattern, httpMethod, objectName, pathPattern } from './names.ts';
 

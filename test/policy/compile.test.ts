@@ -6,7 +6,7 @@ import { compileDecider } from '../../policy/decide.ts';
 import { watermarkCovers } from '../../policy/contract.ts';
 import { parseRuleset, type Ruleset } from '../../policy/ruleset.ts';
 import { canonicalRequest } from '../support/canonical-request.ts';
-import { credential, destination, policy, store, type Manifest } from './resources/examples.ts';
+import { credential, destination, policy, store } from './resources/examples.ts';
 
 const agent: CompileInput['agent'] = {
   namespace: 'default',
@@ -174,7 +174,7 @@ describe('a destination', () => {
   }
   it('of a Service is known by its short name in its own namespace alone', () => {
     const own = { ...agent, namespace: 'tools' };
-    const inTools = { ...(named as Manifest), metadata: { name: 'p', namespace: 'tools' } };
+    const inTools = { ...named, metadata: { name: 'p', namespace: 'tools' } };
     assert.equal(
       decideFor({ agent: own, policies: [inTools], destinations: [service()] }, 'GET https://wiki:8443/')
         .action,
