@@ -92,7 +92,7 @@ function create(path: string, nowMs: number): KeyPair {
     notBefore: new Date(nowMs - clockSkewMs),
     notAfter: new Date(nowMs - clockSkewMs + lifetimeMs),
   });
-  const keyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const keyPem = key.export({ type: 'pkcs8', format: 'pem' });
   writeAtomically(path, keyPem + certificatePem);
   return { key, commonName, certificatePem };
 }

@@ -4,6 +4,10 @@ import { createAddressGuard, type Opening } from '../../../sidecar/dns/addresses
 
 const guard = createAddressGuard();
 
+function words(text: string): string[] {
+  return text.trim().split(/\s+/);
+}
+
 // First and last address of each range that must never be dialled for a public name, with what is next to it
 // where that is public; after smokescreen's table and IANA's registries.
 const closed: Record<string, readonly string[]> = {
@@ -79,47 +83,22 @@ describe('N-11: a public name does not lead to', () => {
 });
 
 test('N-11: neighbours of special ranges that are public stay open', () => {
-  const open = [
-    ...[
-      '1.0.0.1',
-      '9.255.255.255',
-      '11.0.0.0',
-      '100.63.255.255',
-      '100.128.0.0',
-      '126.255.255.255',
-      '128.0.0.0',
-    ],
-    ...[
-      '169.253.255.255',
-      '169.255.0.0',
-      '172.15.255.255',
-      '172.32.0.0',
-      '192.0.1.1',
-      '192.0.3.0',
-      '192.88.98.255',
-    ],
-    ...['192.167.255.255', '192.169.0.0', '198.17.255.255', '198.20.0.0', '223.255.255.255', '168.63.129.15'],
-    ...['2606:4700::1111', '2001:4860:4860::8888', '2001:200::1', '2003::1', '2a00:1450::1', '3ffe::1'],
-  ];
+  const open = words(`
+    1.0.0.1 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.0
+    169.253.255.255 169.255.0.0 172.15.255.255 172.32.0.0 192.0.1.1 192.0.3.0 192.88.98.255
+    192.167.255.255 192.169.0.0 198.17.255.255 198.20.0.0 223.255.255.255 168.63.129.15
+    2606:4700::1111 2001:4860:4860::8888 2001:200::1 2003::1 2a00:1450::1 3ffe::1
+  `);
   for (const address of open) assert.equal(guard.allows(address, 443, 'public'), true, address);
 });
 
 describe('K-06: a Service of the cluster', () => {
   test('does not lead to loopback, link-local, metadata, unspecified, multicast or a disguise of them', () => {
-    const refused = [
-      ...[
-        '127.0.0.1',
-        '::1',
-        '0.0.0.0',
-        '::',
-        '169.254.169.254',
-        '169.254.170.23',
-        'fe80::1',
-        'fd00:ec2::254',
-      ],
-      ...['fd00:ec2::23', '100.100.100.200', '192.0.0.192', '168.63.129.16', '224.0.0.1', 'ff02::1'],
-      ...['255.255.255.255', '::ffff:10.0.0.1', '::ffff:127.0.0.1', '64:ff9b::7f00:1', '2002:7f00:1::1'],
-    ];
+    const refused = words(`
+    127.0.0.1 ::1 0.0.0.0 :: 169.254.169.254 169.254.170.23 fe80::1 fd00:ec2::254 fd00:ec2::23
+    100.100.100.200 192.0.0.192 168.63.129.16 224.0.0.1 ff02::1 255.255.255.255 ::ffff:10.0.0.1
+    ::ffff:127.0.0.1 64:ff9b::7f00:1 2002:7f00:1::1
+  `);
     for (const address of refused) assert.equal(guard.allows(address, 8443, 'cluster'), false, address);
   });
 
