@@ -1,10 +1,10 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { launchApiServer } from './api-server.ts';
 import type { ApiServer, ApiServerOptions } from './api-server.ts';
 import { builtServer } from './build.ts';
 import { createAuthority } from './certificates.ts';
 import type { Authority, Certificate } from './certificates.ts';
+import { launchControllers } from './controllers.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { createKubectl } from './kubectl.ts';
 import type { Kubectl } from './kubectl.ts';
@@ -75,12 +75,7 @@ export async function launchControlPlane(
   });
   const kubectl = createKubectl(run, join(bin, 'kubectl'), kubeconfig);
   if (options.controllers === true) {
-    await startControllers(run, bin, {
-      kubeconfig,
-      authority,
-      tokenKeyPath: apiServer.tokenKeyPath,
-      kubectl,
-    });
+    await launchControllers({ run, bin, kubeconfig, authority, apiServer, kubectl });
   }
 
   let users = 0;
@@ -118,34 +113,4 @@ function startEtcd(run: RunFolder, bin: string): string {
     `--initial-cluster=default=${peer}`,
   ]);
   return `unix://${join(run.path, socket)}`;
-}
-
-async function startControllers(
-  run: RunFolder,
-  bin: string,
-  deps: {
-    readonly kubeconfig: string;
-    readonly authority: Authority;
-    readonly tokenKeyPath: string;
-    readonly kubectl: Kubectl;
-  },
-): Promise<void> {
-  const { kubeconfig, authority } = deps;
-  const folder = join(run.path, 'kube-controller-manager');
-  await mkdir(folder);
-  const server = startServer(run, 'kube-controller-manager', join(bin, 'kube-controller-manager'), [
-    `--kubeconfig=${kubeconfig}`,
-    `--root-ca-file=${authority.certPath}`,
-    `--service-account-private-key-file=${deps.tokenKeyPath}`,
-    `--cluster-signing-cert-file=${authority.certPath}`,
-    `--cluster-signing-key-file=${authority.keyPath}`,
-    `--cert-dir=${folder}`,
-    '--use-service-account-credentials',
-    '--leader-elect=false',
-    '--secure-port=0',
-  ]);
-  await server.waitFor('the default ServiceAccount', 60_000, async () => {
-    const found = await deps.kubectl(['get', 'serviceaccount', 'default', '-o', 'name']);
-    return found.trim() !== '';
-  });
 }

@@ -14,13 +14,13 @@ export interface Wait {
 /** Asks `probe` until it answers something other than undefined or false; what it throws counts as "not yet". */
 export async function waitFor<T>(wait: Wait, probe: () => Promise<T | undefined | false>): Promise<T> {
   const startedAt = Date.now();
-  let lastError: unknown;
+  let lastError: Error | undefined;
   for (;;) {
     try {
       const answer = await probe();
       if (answer !== undefined && answer !== false) return answer;
     } catch (error) {
-      lastError = error;
+      lastError = error as Error;
     }
     const end =
       wait.hopeless?.() ?? (Date.now() - startedAt > wait.timeoutMs ? 'deadline passed' : undefined);
@@ -28,7 +28,11 @@ export async function waitFor<T>(wait: Wait, probe: () => Promise<T | undefined 
       const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
       const evidence = wait.evidence?.();
       throw new Error(
-        [`${wait.what}: not there after ${seconds} s (${end})`, describe(lastError), evidence]
+        [
+          `${wait.what}: not there after ${seconds} s (${end})`,
+          lastError && `last answer: ${lastError.message}`,
+          evidence,
+        ]
           .filter(Boolean)
           .join('\n'),
         { cause: lastError },
@@ -36,9 +40,4 @@ export async function waitFor<T>(wait: Wait, probe: () => Promise<T | undefined 
     }
     await sleep(wait.everyMs ?? 50);
   }
-}
-
-function describe(error: unknown): string | undefined {
-  if (error === undefined) return undefined;
-  return `last answer: ${error instanceof Error ? error.message : String(error)}`;
 }

@@ -15,7 +15,7 @@ export function unmountBelow(folder: string): void {
   for (let round = 0; round < 3; round++) {
     for (const mountPoint of mountsBelow(folder)) {
       // Lazily: a dying process may hold a file of it for another moment.
-      execFileSync('umount', ['--lazy', mountPoint], { stdio: 'ignore' });
+      execFileSync('umount', ['--lazy', '--no-mtab', mountPoint], { stdio: 'ignore' });
     }
   }
 }

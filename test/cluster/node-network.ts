@@ -4,8 +4,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { serviceRange } from './api-server.ts';
+import { searchPath } from './packages.ts';
 
-const run = promisify(execFile);
+const execute = promisify(execFile);
 
 export const podRange = '10.199.0.0/24';
 /** The node's address: what servers on the host listen on for pods. Kubernetes refuses a loopback one. */
@@ -93,4 +94,8 @@ export async function writeCniConfiguration(folder: string): Promise<string> {
   };
   await writeFile(join(configurations, '10-pods.conflist'), JSON.stringify(list));
   return configurations;
+}
+
+async function run(command: 'ip' | 'nft', args: readonly string[]): Promise<void> {
+  await execute(command, args, { env: { PATH: searchPath() }, timeout: 10_000 });
 }

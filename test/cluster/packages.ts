@@ -47,9 +47,15 @@ export async function requireCommands(
 }
 
 export function findCommand(name: string): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  // A user's PATH often leaves out where Debian puts nft and setpriv's like.
-  return [...folders, '/usr/sbin', '/sbin'].map((folder) => join(folder, name)).find(exists);
+  return searchPath()
+    .split(delimiter)
+    .map((folder) => join(folder, name))
+    .find(exists);
+}
+
+/** PATH, and where Debian keeps nft and ip, which a user's PATH and that of `su` leave out. */
+export function searchPath(): string {
+  return [process.env['PATH'] ?? '/usr/bin:/bin', '/usr/sbin', '/sbin'].join(delimiter);
 }
 
 function exists(path: string): boolean {

@@ -1,8 +1,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mountsBelow } from './mounts.ts';
+import { searchPath } from './packages.ts';
 
 type RunKind = 'test' | 'node';
 const prefixOf = (kind: RunKind): string => `outrider-${kind}-`;
@@ -27,8 +28,7 @@ export function createRunFolder(kind: RunKind = 'test'): RunFolder {
 // Not the caller's environment: a proxy variable in it would reroute the servers' own calls.
 function runEnvironment(path: string): Record<string, string> {
   return {
-    // A user's PATH often leaves out where Debian keeps nft and ip.
-    PATH: [process.env['PATH'] ?? '/usr/bin:/bin', '/usr/sbin', '/sbin'].join(delimiter),
+    PATH: searchPath(),
     HOME: join(path, 'home'),
     [marker]: path,
   };
