@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { goldenCases } from '../../golden/cases.ts';
+import { applyPatch } from '../../support/apply-patch.ts';
+
+describe('golden pods', () => {
+  for (const { name, goldenPath, pod, inject } of goldenCases()) {
+    test(`${name}: the injector does what its golden file says`, () => {
+      assert.ok(existsSync(goldenPath), `no ${goldenPath}: run node test/golden/regenerate.ts and read it`);
+      assert.deepEqual(inject(pod), JSON.parse(readFileSync(goldenPath, 'utf8')));
+    });
+
+    test(`${name}: run twice, it changes nothing the second time (I11)`, () => {
+      const first = inject(pod);
+      if (first.kind !== 'patch') return assert.deepEqual(inject(pod), first);
+      const second = inject(applyPatch(pod, first.operations));
+      const again = {
+        ...first,
+        operations: [],
+        warnings: first.warnings.filter((text) => !/\benv\[/.test(text)),
+      };
+      assert.deepEqual(second, again);
+    });
+  }
+});

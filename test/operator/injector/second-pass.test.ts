@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { injectPod, type Injection, type InjectionInput } from '../../../operator/injector/injection.ts';
+import type { PatchOperation } from '../../../operator/injector/patch.ts';
+import type { Container, Pod } from '../../../operator/injector/pod.ts';
+import { countingIds, operatorCas, settings } from '../../golden/cases.ts';
+import { applyPatch } from '../../support/apply-patch.ts';
+
+const stores = [{ store: 'corp-vault', audience: 'outrider.dev/corp-vault' }];
+const token = {
+  name: 'kube-api-access-x7z',
+  mountPath: '/var/run/secrets/kubernetes.io/serviceaccount',
+  readOnly: true,
+};
+
+function inject(pod: Pod, changes: Partial<InjectionInput> = {}): Injection {
+  const rest = {
+    namespaceLabels: {},
+    stores,
+    placeholders: [],
+    operatorCas,
+    settings,
+    drawId: countingIds(),
+  };
+  return injectPod({ pod, ...rest, ...changes });
+}
+
+/** What the tests change of our container. */
+interface Sidecar extends Container {
+  env: { name: string; value?: string }[];
+  resources: { limits: Record<string, string>; requests: Record<string, string> };
+  securityContext: { runAsUser: number };
+}
+
+interface InjectedPod extends Pod {
+  spec: Pod['spec'] & { initContainers: Container[]; volumes: Record<string, unknown>[] };
+}
+
+/** A pod after the first pass, fresh for each test to change. */
+function injected(): InjectedPod {
+  const pod: Pod = {
+    metadata: { name: 'triage', annotations: { 'outrider.dev/inject': 'true' } },
+    spec: { containers: [{ name: 'agent', image: 'a' }], initContainers: [{ name: 'fetch', image: 'b' }] },
+  };
+  const first = inject(pod);
+  assert.equal(first.kind, 'patch');
+  return applyPatch(pod, first.kind === 'patch' ? first.operations : []) as InjectedPod;
+}
+
+function sidecarOf(pod: InjectedPod): Sidecar {
+  const sidecar = pod.spec.initContainers.find(({ name }) => name === 'outrider');
+  assert.ok(sidecar);
+  return sidecar as Sidecar;
+}
+
+describe('a second pass refuses', () => {
+  const cases: Record<string, { change: (pod: InjectedPod) => void; field: string; says: RegExp }> = {
+    'another image in our container (K-18)': {
+      change: (pod) => (sidecarOf(pod)['image'] = 'registry.example/evil:1'),
+      field: 'spec.initContainers[outrider]',
+      says: /in image: remove the container/,
+    },
+    'another operator CA in our container (K-18)': {
+      change: (pod) => (sidecarOf(pod).env[1]!.value = 'evil'),
+      field: 'spec.initContainers[outrider]',
+      says: /in env:/,
+    },
+    'one more variable in our container (K-25)': {
+      change: (pod) => sidecarOf(pod).env.push({ name: 'NODE_OPTIONS', value: '--inspect=0.0.0.0' }),
+      field: 'spec.initContainers[outrider]',
+      says: /in env:/,
+    },
+    'variables for our container from elsewhere (K-25)': {
+      change: (pod) => (sidecarOf(pod)['envFrom'] = [{ configMapRef: { name: 'evil' } }]),
+      field: 'spec.initContainers[outrider]',
+      says: /in envFrom:/,
+    },
+    'a lifecycle hook in our container (K-18)': {
+      change: (pod) => (sidecarOf(pod)['lifecycle'] = { preStop: { sleep: { seconds: 600 } } }),
+      field: 'spec.initContainers[outrider]',
+      says: /in lifecycle:/,
+    },
+    'more memory for our container, by another unit': {
+      change: (pod) => (sidecarOf(pod).resources.limits.memory = '64M'),
+      field: 'spec.initContainers[outrider]',
+      says: /in resources:/,
+    },
+    'another volume under our name (K-09)': {
+      change: (pod) => {
+        const keys = pod.spec.volumes.find(({ name }) => name === 'outrider-keys');
+        if (keys) keys['emptyDir'] = {};
+      },
+      field: 'spec.volumes[outrider-keys]',
+      says: /remove the volume/,
+    },
+    'the tokens mounted in another container (K-01)': {
+      change: ({ spec }) => {
+        spec.containers[0]?.volumeMounts?.push({
+          name: 'outrider-tokens',
+          mountPath: '/tokens',
+          readOnly: true,
+        });
+      },
+      field: 'spec.containers[agent].volumeMounts[outrider-tokens]',
+      says: /must be removed/,
+    },
+    'a part of the trust volume mounted elsewhere (K-24)': {
+      change: ({ spec }) => {
+        spec.containers[0]?.volumeMounts?.push({ name: 'outrider-trust', mountPath: '/x', readOnly: true });
+      },
+      field: 'spec.containers[agent].volumeMounts[outrider-trust]',
+      says: /must be removed/,
+    },
+    'the drawn uid in another container (K-10)': {
+      change: ({ spec }) => {
+        spec.containers.push({ name: 'late', image: 'c', securityContext: { runAsUser: 31_001 } });
+      },
+      field: 'spec.containers[late].securityContext.runAsUser',
+      says: /must not be 31001: it was drawn for the sidecar/,
+    },
+    'the drawn gid in the pod (K-10)': {
+      change: ({ spec }) => (spec.securityContext = { fsGroup: 31_002 }),
+      field: 'spec.securityContext',
+      says: /must not have the group 31002/,
+    },
+    'a uid that was never drawn (K-10)': {
+      change: (pod) => (sidecarOf(pod).securityContext.runAsUser = 0),
+      field: 'spec.initContainers[outrider]',
+      says: /in securityContext:/,
+    },
+  };
+  for (const [sentence, { change, field, says }] of Object.entries(cases)) {
+    test(sentence, () => {
+      const pod = injected();
+      change(pod);
+      const injection = inject(pod);
+      assert.equal(injection.kind, 'refuse');
+      const problems = injection.kind === 'refuse' ? injection.problems : [];
+      assert.deepEqual(
+        problems.map((problem) => problem.field),
+        [field],
+      );
+      assert.match(problems[0]?.message ?? '', says);
+    });
+  }
+});
+
+describe('a second pass', () => {
+  const operationsFor = (pod: Pod): readonly PatchOperation[] => {
+    const injection = inject(pod);
+    assert.equal(injection.kind, 'patch', JSON.stringify(injection));
+    return injection.kind === 'patch' ? injection.operations : [];
+  };
+
+  test('changes nothing, whatever would be drawn now', () => {
+    assert.deepEqual(inject(injected(), { drawId: () => 40_000 }), {
+      kind: 'patch',
+      reasons: ['pod_opted_in'],
+      operations: [],
+      warnings: [],
+    });
+  });
+
+  test('takes the pod’s own token out of our container again, and of no other (K-01)', () => {
+    const pod = injected();
+    for (const container of [...pod.spec.initContainers, ...pod.spec.containers]) {
+      container.volumeMounts = [...(container.volumeMounts ?? []), token];
+    }
+    const after = applyPatch(pod, operationsFor(pod));
+    assert.deepEqual(sidecarOf(after).volumeMounts, sidecarOf(injected()).volumeMounts);
+    assert.deepEqual(after.spec.containers[0]?.volumeMounts?.at(-1), token);
+  });
+
+  test('leaves what LimitRanger, AlwaysPullImages and in-place resize write', () => {
+    const pod = injected();
+    const sidecar = sidecarOf(pod);
+    sidecar['imagePullPolicy'] = 'Always';
+    sidecar.resources.limits.cpu = '500m';
+    sidecar.resources.requests.memory = '65536Ki';
+    sidecar['resizePolicy'] = [{ resourceName: 'cpu', restartPolicy: 'NotRequired' }];
+    assert.deepEqual(operationsFor(pod), []);
+  });
+
+  test('puts our container first again and keeps its uid (K-14)', () => {
+    const pod = injected();
+    const [sidecar, fetch] = pod.spec.initContainers;
+    assert.ok(sidecar && fetch);
+    const late = { name: 'late', image: 'c', restartPolicy: 'Always' };
+    pod.spec.initContainers = [late, fetch, sidecar];
+    const after = applyPatch(pod, operationsFor(pod));
+    assert.deepEqual(
+      after.spec.initContainers.map(({ name }) => name),
+      ['outrider', 'late', 'fetch'],
+    );
+    assert.deepEqual(sidecarOf(after), sidecar);
+    assert.ok(after.spec.initContainers[1]?.env?.some(({ name }) => name === 'HTTPS_PROXY'));
+  });
+
+  test('gives a container that another webhook added what every agent container has (I11)', () => {
+    const pod = injected();
+    pod.spec.containers.unshift({ name: 'mesh', image: 'c', env: [{ name: 'NO_PROXY', value: '*' }] });
+    const after = applyPatch(pod, operationsFor(pod));
+    const [mesh, agent] = after.spec.containers;
+    assert.deepEqual(
+      new Map(mesh?.env?.map((v) => [v.name, v.value])),
+      new Map(agent?.env?.map((v) => [v.name, v.value])),
+    );
+    assert.deepEqual(mesh?.volumeMounts, agent?.volumeMounts);
+    assert.deepEqual(operationsFor(after), []);
+  });
+
+  test('repairs the environment of an agent container that another webhook changed (K-25)', () => {
+    const pod = injected();
+    const agent = pod.spec.containers[0];
+    assert.ok(agent?.env);
+    agent.env = agent.env.filter(({ name }) => name !== 'https_proxy');
+    assert.deepEqual(operationsFor(pod), [
+      {
+        op: 'add',
+        path: '/spec/containers/0/env/0',
+        value: { name: 'https_proxy', value: 'http://127.0.0.1:15001' },
+      },
+    ]);
+  });
+});
