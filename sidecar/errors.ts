@@ -122,11 +122,7 @@ export const errorCatalogue = {
   VAULT_LOGIN_REFUSED: {
     retryable: true,
     message:
-      "Vault refused the login; the role must exist at the Kubernetes auth mount and bind this pod's namespace, service account and the store's audience.",
-  },
-  VAULT_AUTH_MOUNT_NOT_FOUND: {
-    retryable: true,
-    message: 'Vault has no Kubernetes auth method at this mount; enable it or name the mount that has.',
+      "Vault refused the login; the role must exist at the store's Kubernetes auth mount and bind this pod's namespace and service account, and the store's audience.",
   },
   VAULT_PERMISSION_DENIED: {
     retryable: true,

@@ -1,5 +1,5 @@
 import type { Secret } from '../secret.ts';
-import type { Slot } from './inject.ts';
+import type { Slot } from './slot.ts';
 
 /** RFC 6750 section 2.1; a space would end the token for some servers and not for others. */
 const pattern = /^Bearer [!-~]+$/;

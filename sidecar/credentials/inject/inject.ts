@@ -4,14 +4,7 @@ import type { RulesetCredential } from '../../../policy/ruleset.ts';
 import { SidecarError } from '../../errors.ts';
 import type { Secret } from '../secret.ts';
 import { renderBearer } from './bearer.ts';
-
-export interface Slot {
-  /** Lower case. */
-  readonly name: string;
-  readonly value: string;
-  /** All that the slot may hold; never control or non-ASCII bytes, which could end the header. */
-  readonly pattern: RegExp;
-}
+import type { Slot } from './slot.ts';
 
 type Inject = RulesetCredential['inject'];
 

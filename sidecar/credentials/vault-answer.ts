@@ -1,0 +1,90 @@
+// What Vault's answers mean, as codes with the field that must change. Nothing that Vault says is passed on.
+
+import type { RulesetKv } from '../../policy/ruleset.ts';
+import { SidecarError } from '../errors.ts';
+import { kvPath } from './vault-path.ts';
+import { maxSecretBytes } from './provider.ts';
+import { Secret } from './secret.ts';
+
+const vaultFields = {
+  address: 'spec.vault.address',
+  role: 'spec.source.vault.role',
+  path: 'spec.source.vault.kv.path',
+  field: 'spec.source.vault.kv.field',
+  version: 'spec.source.vault.kv.version',
+} as const;
+
+/** An error of node-vault: the status and body of an answer other than 200 and 204, or nothing of use. */
+export interface RefusedAnswer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** @returns null for a failure that is not an answer, which is then a defect. */
+export function refusedAnswer(error: unknown): RefusedAnswer | null {
+  const { statusCode, body } =
+    (error as { response?: { statusCode?: unknown; body?: unknown } }).response ?? {};
+  return typeof statusCode === 'number' ? { status: statusCode, body } : null;
+}
+
+/** Vault answers 400 for a role that is not there, 403 for everything else, an unknown mount too. */
+export function loginFailure({ status }: RefusedAnswer, role: string, path: string): SidecarError {
+  if (status === 429 || status >= 500) return unavailable(status);
+  return new SidecarError('VAULT_LOGIN_REFUSED', {
+    field: vaultFields.role,
+    detail: `Vault answered ${status} to role ${role} at ${path}.`,
+  });
+}
+
+export function readFailure({ status, body }: RefusedAnswer, kv: RulesetKv): SidecarError {
+  const path = kvPath(kv);
+  if (status === 403) {
+    return new SidecarError('VAULT_PERMISSION_DENIED', {
+      field: vaultFields.path,
+      detail: `The role needs a policy with: path "${path}" { capabilities = ["read"] }.`,
+    });
+  }
+  if (status === 404) {
+    // Reading a version 2 engine as version 1 answers 404 with a warning, and only then.
+    if (kv.version === 1 && Array.isArray((body as { warnings?: unknown } | null)?.warnings)) {
+      return new SidecarError('VAULT_KV_VERSION_WRONG', {
+        field: vaultFields.version,
+        detail: 'Here it is 2.',
+      });
+    }
+    return new SidecarError('VAULT_PATH_NOT_FOUND', {
+      field: vaultFields.path,
+      detail: `It was asked for ${path}.`,
+    });
+  }
+  return unavailable(status);
+}
+
+function unavailable(status: number): SidecarError {
+  return new SidecarError('VAULT_UNAVAILABLE', {
+    field: vaultFields.address,
+    detail: `It answered ${status}.`,
+  });
+}
+
+export function sealedFailure(): SidecarError {
+  return new SidecarError('VAULT_SEALED', { field: vaultFields.address });
+}
+
+/** The field of a KV answer; version 2 wraps the data once more. */
+export function fieldOf(answer: unknown, { version, field }: RulesetKv): Secret {
+  const outer = recordOf(recordOf(answer)?.['data']);
+  const data = version === 2 ? recordOf(outer?.['data']) : outer;
+  if (data === null) throw new SidecarError('VAULT_ANSWER_UNREADABLE', { field: vaultFields.address });
+  const value = Object.hasOwn(data, field) ? data[field] : undefined;
+  if (value === undefined) throw new SidecarError('VAULT_FIELD_MISSING', { field: vaultFields.field });
+  if (typeof value !== 'string') throw new SidecarError('VAULT_FIELD_NOT_TEXT', { field: vaultFields.field });
+  if (value === '') throw new SidecarError('SECRET_EMPTY', { field: vaultFields.field });
+  if (Buffer.byteLength(value) > maxSecretBytes)
+    throw new SidecarError('SECRET_TOO_LARGE', { field: vaultFields.field });
+  return new Secret(value);
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> | null {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+}

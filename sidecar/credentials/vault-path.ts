@@ -1,0 +1,37 @@
+// Paths and addresses of Vault, built so that no name can climb out of its mount or into another API.
+
+import type { RulesetKv, RulesetStore } from '../../policy/ruleset.ts';
+import { SidecarError } from '../errors.ts';
+
+/** The API path that reads a KV secret; Vault's policies name the same path. */
+export function kvPath({ mount, path, version }: RulesetKv): string {
+  const inner = encodeSegments(path, 'spec.source.vault.kv.path');
+  const outer = encodeSegments(mount, 'spec.source.vault.kv.mount');
+  return version === 2 ? `${outer}/data/${inner}` : `${outer}/${inner}`;
+}
+
+export function loginPath({ auth }: RulesetStore): string {
+  return `auth/${encodeSegments(auth.mount, 'spec.vault.auth.kubernetes.mount')}/login`;
+}
+
+/**
+ * Each segment percent-encoded, so that `%2e%2e`, `?`, `&#x2F;` (which node-vault turns into a slash) and
+ * braces are names like others; the WHATWG URL parser, which every client applies, resolves only `.` and `..`.
+ */
+function encodeSegments(text: string, field: string): string {
+  const segments = text.split('/');
+  if (segments.some((segment) => /^\.{0,2}$/.test(segment)) || !text.isWellFormed()) {
+    throw new SidecarError('VAULT_PATH_INVALID', { field });
+  }
+  return segments.map(encodeURIComponent).join('/');
+}
+
+/** `https://host[:port]`, without a trailing slash. */
+export function vaultOrigin(address: string): string {
+  const url = URL.canParse(address) ? new URL(address) : null;
+  const plain = url !== null && url.username + url.password + url.search + url.hash === '';
+  if (!plain || url.protocol !== 'https:' || url.pathname !== '/') {
+    throw new SidecarError('VAULT_ADDRESS_INVALID', { field: 'spec.vault.address' });
+  }
+  return url.origin;
+}
