@@ -6,20 +6,31 @@ import { cacheFolder } from './cache.ts';
 import { requireGo, runGo } from './go.ts';
 import { acquireHostLock } from './host-lock.ts';
 import { recipes } from './servers.ts';
-import type { ServerName } from './servers.ts';
+import type { ServerName, ServerRecipe } from './servers.ts';
 
 // Three times the slowest cold build on two cores: a build that takes longer hangs.
 const buildTimeoutMs = 20 * 60_000;
 const progressEveryMs = 30_000;
 
+/** Answers the folder that holds a server's binary under each of its names, built first if this user never has. */
+export function builtServer(name: ServerName): Promise<string> {
+  return builtModule({ name, source: join(import.meta.dirname, name), recipe: recipes[name] });
+}
+
+export interface GoModule {
+  readonly name: string;
+  /** Folder with a go.mod that requires `recipe.module`. */
+  readonly source: string;
+  readonly recipe: ServerRecipe;
+}
+
 /**
- * Answers the folder that holds a server's binary under each of its names, and builds it first if this user never
- * has. What was built is keyed by everything that went in, so every clone finds it and a new version never meets an
- * old binary.
+ * What was built is keyed by everything that went in, so every clone finds it and a new version never meets an old
+ * binary. It appears whole or not at all, and once, however many processes ask at the same time.
  */
-export async function builtServer(name: ServerName): Promise<string> {
-  const source = join(import.meta.dirname, name);
-  const inputs = await readInputs(name, source);
+export async function builtModule(goModule: GoModule): Promise<string> {
+  const { name } = goModule;
+  const inputs = await readInputs(goModule);
   const folder = join(cacheFolder('servers'), `${name}-${inputs.key}`);
   if (existsSync(folder)) return folder;
 
@@ -29,7 +40,7 @@ export async function builtServer(name: ServerName): Promise<string> {
     onWait: (holder) => say(`waiting for ${name}, which is being built by ${holder}`),
   });
   try {
-    if (!existsSync(folder)) await build(name, source, inputs, folder);
+    if (!existsSync(folder)) await build(goModule, inputs, folder);
     return folder;
   } finally {
     await lock.release();
@@ -41,8 +52,7 @@ interface Inputs {
   readonly ldflags: string;
 }
 
-async function readInputs(name: ServerName, source: string): Promise<Inputs> {
-  const recipe = recipes[name];
+async function readInputs({ source, recipe }: GoModule): Promise<Inputs> {
   const hash = createHash('sha256');
   let version = '';
   for (const file of (await readdir(source)).toSorted()) {
@@ -63,8 +73,7 @@ function requiredVersion(goMod: string, module: string): string {
   return version;
 }
 
-async function build(name: ServerName, source: string, inputs: Inputs, folder: string): Promise<void> {
-  const recipe = recipes[name];
+async function build({ name, source, recipe }: GoModule, inputs: Inputs, folder: string): Promise<void> {
   // The lock is ours, so what is here was left by a build that was killed.
   const work = `${folder}.unfinished`;
   await rm(work, { recursive: true, force: true });
@@ -105,9 +114,12 @@ function say(line: string): void {
 }
 
 if (import.meta.main) {
+  const known = Object.keys(recipes) as ServerName[];
   const wanted = process.argv.slice(2);
-  for (const name of Object.keys(recipes) as ServerName[]) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
-    process.stdout.write(`${name} ${await builtServer(name)}\n`);
+  const unknown = wanted.filter((name) => !known.includes(name as ServerName));
+  if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(' ')}; there are ${known.join(' ')}`);
+  for (const name of known) {
+    if (wanted.length === 0 || wanted.includes(name))
+      process.stdout.write(`${name} ${await builtServer(name)}\n`);
   }
 }

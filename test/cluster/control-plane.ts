@@ -33,10 +33,13 @@ export interface ControlPlane {
   readonly auditLogPath: string;
   /** The run's own folder, for whatever a test wants removed with it. */
   readonly folder: string;
-  /** Writes a kubeconfig for somebody else, known by a client certificate. */
-  kubeconfigFor(user: string, groups?: readonly string[]): Promise<string>;
+  /** Writes a kubeconfig for somebody else: a user known by a client certificate, or the bearer of a token. */
+  kubeconfigFor(identity: UserIdentity): Promise<string>;
   stop(): Promise<void>;
 }
+
+export type UserIdentity =
+  { readonly user: string; readonly groups?: readonly string[] } | { readonly token: string };
 
 /** A real etcd and API server on free ports of loopback, ready in seconds, without root. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
@@ -89,11 +92,14 @@ export async function launchControlPlane(
     apiServer,
     auditLogPath: apiServer.auditLogPath,
     folder: run.path,
-    kubeconfigFor: async (user, groups = []) => {
+    kubeconfigFor: async (identity) => {
       const name = `user-${++users}`;
+      const path = join(run.path, `${name}.kubeconfig`);
+      if ('token' in identity) return writeKubeconfig(path, cluster, { user: name, token: identity.token });
+      const { user, groups = [] } = identity;
       const subject = [...groups.map((group) => `/O=${group}`), `/CN=${user}`].join('');
       const certificate = await authority.issue({ name, subject, usages: ['clientAuth'] });
-      return writeKubeconfig(join(run.path, `${name}.kubeconfig`), cluster, { user, certificate });
+      return writeKubeconfig(path, cluster, { user, certificate });
     },
   };
 }

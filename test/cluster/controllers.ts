@@ -28,6 +28,9 @@ export async function launchControllers(deps: {
     '--use-service-account-credentials',
     '--leader-elect=false',
     '--secure-port=0',
+    // Each controller asks for an identity of its own; at the default of 20 requests a second they start after 4 s.
+    '--kube-api-qps=1000',
+    '--kube-api-burst=1000',
   ]);
   await server.waitFor('the default ServiceAccount', 60_000, async () => {
     const found = await deps.kubectl(['get', 'serviceaccount', 'default', '-o', 'name']);
