@@ -78,7 +78,9 @@ export function createKubeClient({ kubeconfig }: { readonly kubeconfig: string |
   /** Replaces the pool when the CA or the client certificate changes; its watches then end by themselves. */
   function poolFor(tls: RequestOptions): Agent {
     const { ca, cert, key, servername } = tls;
-    const fingerprint = createHash('sha256').update([ca, cert, key, servername].join('\n')).digest('hex');
+    const fingerprint = createHash('sha256')
+      .update(JSON.stringify([ca, cert, key, servername].map(String)))
+      .digest('hex');
     if (pool?.fingerprint === fingerprint) return pool.agent;
     // undici closes a pool once its last request is done, and watches are short.
     pool?.agent.close().catch(() => undefined);
@@ -182,7 +184,7 @@ function loadConfig(kubeconfig: string | null): KubeConfig {
   }
   const cluster = config.getCurrentCluster();
   // What the operator compiles is as true as its connection: no plain HTTP, no unverified TLS (threat T-07).
-  if (cluster === null || !cluster.server.startsWith('https://') || cluster.skipTLSVerify === true) {
+  if (cluster === null || !cluster.server.startsWith('https://') || cluster.skipTLSVerify) {
     throw new OperatorError('CONFIG_INVALID', {
       detail:
         'The kubeconfig must name a current cluster with an https:// server and verify its certificate.',

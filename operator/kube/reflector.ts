@@ -97,7 +97,11 @@ export function createReflector<T extends KubeObject>(deps: ReflectorDeps<T>): R
     let version = '0';
     let next: string | undefined;
     do {
-      const query = { ...selector, limit: String(pageSize), ...(next === undefined ? {} : { continue: next }) };
+      const query = {
+        ...selector,
+        limit: String(pageSize),
+        ...(next === undefined ? {} : { continue: next }),
+      };
       const page: KubeList<KubeObject> = await client.request({
         method: 'GET',
         path,
@@ -133,10 +137,13 @@ export function createReflector<T extends KubeObject>(deps: ReflectorDeps<T>): R
 
   function apply({ type, object }: WatchEvent): void {
     if (type === 'ERROR') {
-      throw new OperatorError(codeOfStatus(object.code ?? 500), { detail: String(object.message).slice(0, 500) });
+      throw new OperatorError(codeOfStatus(object.code ?? 500), {
+        detail: String(object.message).slice(0, 500),
+      });
     }
     const version = object.metadata.resourceVersion ?? '';
-    if (!/^[1-9]\d*$/.test(version)) throw new OperatorError('KUBE_INVALID', { detail: 'An event has no version.' });
+    if (!/^[1-9]\d*$/.test(version))
+      throw new OperatorError('KUBE_INVALID', { detail: 'An event has no version.' });
     if (type === 'BOOKMARK') return proveTo(version);
     const [known] = type === 'DELETED' ? [] : project(object);
     const change = known === undefined ? store.remove(object) : store.put(known);
@@ -198,9 +205,9 @@ export function createReflector<T extends KubeObject>(deps: ReflectorDeps<T>): R
 
   return {
     kind,
-    get: store.get,
-    list: store.list,
-    inNamespace: store.inNamespace,
+    get: (key) => store.get(key),
+    list: () => store.list(),
+    inNamespace: (namespace) => store.inNamespace(namespace),
     get size() {
       return store.size;
     },

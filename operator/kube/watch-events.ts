@@ -26,7 +26,8 @@ export async function* readWatchEvents(body: AsyncIterable<Buffer>): AsyncGenera
     }
     if (start < chunk.length) pending.push(chunk.subarray(start));
     pendingBytes += chunk.length - start;
-    if (pendingBytes > maxLineBytes) throw new OperatorError('KUBE_INVALID', { detail: 'An event is too large.' });
+    if (pendingBytes > maxLineBytes)
+      throw new OperatorError('KUBE_INVALID', { detail: 'An event is too large.' });
   }
 }
 

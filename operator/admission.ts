@@ -1,0 +1,91 @@
+// The admission webhook with what it needs of this process: the informers' view, settings, metrics, logs and spans.
+
+import { randomInt } from 'node:crypto';
+import { SpanKind, trace } from '@opentelemetry/api';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { OperatorConfig } from './config.ts';
+import { codeOf } from './errors.ts';
+import { idRange } from './injector/identity.ts';
+import type { InjectorSettings } from './injector/settings.ts';
+import type { KubeClient, KubeObject } from './kube/client.ts';
+import type { Informers } from './kube/informers.ts';
+import type { Metrics } from './metrics.ts';
+import { createWebhookApp, type AdmissionOutcome } from './webhook/app.ts';
+import type { Authority } from './webhook/authority.ts';
+import type { AdmissionCluster } from './webhook/gather.ts';
+
+export interface AdmissionDeps {
+  readonly config: OperatorConfig;
+  readonly authority: Authority;
+  readonly informers: Informers;
+  readonly client: KubeClient;
+  /** host:port of the control port, as sidecars reach it. */
+  readonly operator: string;
+  readonly log: FastifyBaseLogger;
+  readonly metrics: Metrics;
+}
+
+export function createAdmissionApp(deps: AdmissionDeps): FastifyInstance {
+  const { config, authority, informers, client, log, metrics } = deps;
+  const settings: InjectorSettings = {
+    version: config.OUTRIDER_VERSION,
+    operator: deps.operator,
+    sidecar: {
+      image: config.OUTRIDER_SIDECAR_IMAGE,
+      imagePullPolicy: config.OUTRIDER_SIDECAR_PULL_POLICY,
+      args: [],
+      cpu: config.OUTRIDER_SIDECAR_CPU,
+      memory: config.OUTRIDER_SIDECAR_MEMORY,
+      stateSize: config.OUTRIDER_SIDECAR_STATE_SIZE,
+    },
+  };
+  return createWebhookApp({
+    authority,
+    cluster: createAdmissionCluster(informers, client),
+    settings,
+    drawId: () => randomInt(idRange.first, idRange.last + 1),
+    observe: createObserver(log, metrics),
+    fail: (error) => {
+      metrics.admissionReviews.inc({ outcome: 'failed' });
+      log.error({ err: error }, 'an admission review failed');
+    },
+  });
+}
+
+function createAdmissionCluster({ resources, namespaces }: Informers, client: KubeClient): AdmissionCluster {
+  return {
+    namespaceLabels: async (namespace) => {
+      const known = namespaces.get(namespace);
+      if (known !== undefined) return known.metadata.labels ?? {};
+      // A namespace and a pod in it, applied together, can be faster than the watch.
+      try {
+        const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
+        const { metadata } = await client.request<KubeObject>({ method: 'GET', path, timeoutMs: 2_000 });
+        return metadata.labels ?? {};
+      } catch (error) {
+        if (codeOf(error) === 'KUBE_NOT_FOUND') return null;
+        throw error;
+      }
+    },
+    stores: () => resources.AgentSecretStore.list(),
+    credentials: (namespace) => resources.AgentCredential.inNamespace(namespace),
+    policies: (namespace) => resources.AgentPolicy.inNamespace(namespace),
+  };
+}
+
+function createObserver(log: FastifyBaseLogger, metrics: Metrics): (outcome: AdmissionOutcome) => void {
+  const tracer = trace.getTracer('outrider-operator');
+  return ({ namespace, pod, verdict, note, durationMs }) => {
+    metrics.admissionReviews.inc({ outcome: verdict });
+    metrics.admissionDuration.observe(durationMs / 1000);
+    const startTime = Date.now() - durationMs;
+    const attributes = {
+      'k8s.namespace.name': namespace,
+      'k8s.pod.name': pod,
+      'outrider.verdict': verdict,
+      'outrider.note': note,
+    };
+    tracer.startSpan('admission', { root: true, kind: SpanKind.SERVER, startTime, attributes }).end();
+    log.info({ namespace, name: pod, verdict, note, durationMs: Math.round(durationMs) }, 'admission');
+  };
+}

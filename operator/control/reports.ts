@@ -1,0 +1,104 @@
+// What sidecars report of themselves: which ruleset they run and how their credentials fare.
+
+import { z } from 'zod';
+import { fieldPath } from '../../policy/parse.ts';
+import { OperatorError } from '../errors.ts';
+
+/** How one credential fares in one agent; without any text from the pod. */
+export interface CredentialState {
+  readonly state: 'Pending' | 'Resolved' | 'Failing';
+  readonly code?: string;
+  /** RFC 3339, UTC, whole seconds. */
+  readonly rotatedAt?: string;
+}
+
+export interface HeldReport {
+  readonly uid: string;
+  readonly namespace: string;
+  /** The revision that the sidecar enforces; `''` before the first. */
+  readonly revision: string;
+  readonly credentials: ReadonlyMap<string, CredentialState>;
+  /** Monotonic, of this replica. */
+  readonly takenAtMs: number;
+}
+
+export interface Reports {
+  /** @throws {OperatorError} REQUEST_INVALID that names the field. */
+  take(agent: { readonly uid: string; readonly namespace: string }, body: unknown): void;
+  forget(uid: string): void;
+  get(uid: string): HeldReport | undefined;
+  all(): readonly HeldReport[];
+  onChange(listener: (report: HeldReport, previous: HeldReport | undefined) => void): void;
+}
+
+/** Rules of a policy name at most 64 credentials; several policies may select one agent. */
+const maxCredentials = 256;
+
+export const credentialState = z.object({
+  name: z.string().min(1).max(253),
+  state: z.enum(['Pending', 'Resolved', 'Failing']),
+  code: z
+    .string()
+    .regex(/^[A-Z][A-Z0-9_]{0,63}$/)
+    .optional(),
+  rotatedAt: z.iso.datetime({ offset: true }).optional(),
+});
+
+/** Unknown fields are passed over: a newer sidecar may say more. */
+const sidecarReport = z.object({
+  revision: z.string().max(64),
+  credentials: z.array(credentialState).max(maxCredentials),
+});
+
+export function createReports(): Reports {
+  const held = new Map<string, HeldReport>();
+  const listeners: ((report: HeldReport, previous: HeldReport | undefined) => void)[] = [];
+  return {
+    take: ({ uid, namespace }, body) => {
+      const { revision, credentials } = parseBody(sidecarReport, body);
+      const report: HeldReport = {
+        uid,
+        namespace,
+        revision,
+        credentials: statesOf(credentials),
+        takenAtMs: performance.now(),
+      };
+      const previous = held.get(uid);
+      held.set(uid, report);
+      for (const listener of listeners) listener(report, previous);
+    },
+    forget: (uid) => void held.delete(uid),
+    get: (uid) => held.get(uid),
+    all: () => [...held.values()],
+    onChange: (listener) => void listeners.push(listener),
+  };
+}
+
+export function statesOf(
+  credentials: readonly z.infer<typeof credentialState>[],
+): ReadonlyMap<string, CredentialState> {
+  return new Map(
+    credentials.map(({ name, state, code, rotatedAt }) => [
+      name,
+      {
+        state,
+        ...(code === undefined ? {} : { code }),
+        ...(rotatedAt === undefined ? {} : { rotatedAt: wholeSeconds(rotatedAt) }),
+      },
+    ]),
+  );
+}
+
+/** @throws {OperatorError} REQUEST_INVALID that names the first field that is wrong. */
+export function parseBody<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  const { path, message } = result.error.issues[0] ?? { path: [], message: 'is not valid' };
+  throw new OperatorError('REQUEST_INVALID', { detail: `${fieldPath(path) || 'The body'}: ${message}.` });
+}
+
+/** Never in the future: times are kept as the latest seen, and a pod's clock can be wrong. */
+function wholeSeconds(time: string): string {
+  const ms = Math.min(Date.parse(time), Date.now());
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}

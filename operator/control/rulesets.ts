@@ -1,0 +1,133 @@
+// The compiled ruleset of every agent, kept while nothing that went into it changes. Agents of one namespace,
+// ServiceAccount and set of labels share one, so a Deployment of a thousand pods is compiled once.
+
+import { compileRuleset, type CompileSettings } from '../../policy/compile.ts';
+import { canonicalJson, emptyRuleset, rulesetRevision, type Ruleset } from '../../policy/ruleset.ts';
+import type { Agent } from '../../policy/selection.ts';
+import type { Informers, RawResource } from '../kube/informers.ts';
+import type { Change } from '../kube/store.ts';
+
+export interface CompiledRuleset {
+  readonly revision: string;
+  readonly requires: readonly string[];
+  /** Credentials that the agent's grants name, whether or not they can be used. */
+  readonly credentials: ReadonlySet<string>;
+  /** The ruleset as JSON, without line breaks. */
+  readonly json: string;
+}
+
+/** Which agents a change may concern; null is all. */
+export type Scope = string | null;
+
+export interface Rulesets {
+  compile(agent: Agent): CompiledRuleset;
+  /** Refuses everything: for a sidecar that cannot enforce what its ruleset needs. */
+  refusal(agent: Agent): CompiledRuleset;
+  /** Called at once with every change of an input. */
+  onChange(listener: (scope: Scope) => void): void;
+  /** Some setting that goes into every ruleset has changed. */
+  settingsChanged(): void;
+}
+
+interface Entry {
+  readonly compiled: CompiledRuleset;
+  readonly inputs: string;
+  usedAtMs: number;
+}
+
+/** Long enough for every stream's and reconcile's next look; pods that have gone leave nothing behind. */
+const unusedMs = 15 * 60_000;
+
+export function createRulesets(deps: {
+  readonly informers: Informers;
+  /** Read at each compilation: the bundle of CAs changes. */
+  readonly settings: () => CompileSettings;
+}): Rulesets {
+  const { resources, namespaces } = deps.informers;
+  const entries = new Map<string, Entry>();
+  const listeners: ((scope: Scope) => void)[] = [];
+  /** Counts changes, for all agents and per namespace: a compiled ruleset is good while both stand still. */
+  let clusterChanges = 0;
+  const namespaceChanges = new Map<string, number>();
+  let sweptAtMs = performance.now();
+
+  function changed(scope: Scope): void {
+    if (scope === null) clusterChanges += 1;
+    else namespaceChanges.set(scope, (namespaceChanges.get(scope) ?? 0) + 1);
+    for (const listener of listeners) listener(scope);
+  }
+
+  for (const kind of ['AgentPolicy', 'AgentCredential'] as const) {
+    resources[kind].onChange((change) => {
+      if (isOfSpec(change)) changed((change.current ?? change.previous)?.metadata.namespace ?? null);
+    });
+  }
+  for (const kind of ['AgentSecretStore', 'AgentDestination'] as const) {
+    resources[kind].onChange((change) => {
+      if (isOfSpec(change)) changed(null);
+    });
+  }
+  namespaces.onChange(({ key, current, previous }) => {
+    if (canonicalJson(current?.metadata.labels) !== canonicalJson(previous?.metadata.labels)) changed(key);
+  });
+
+  function compileNow(agent: Agent): CompiledRuleset {
+    const compiled = compileRuleset({
+      agent,
+      policies: resources.AgentPolicy.inNamespace(agent.namespace),
+      credentials: resources.AgentCredential.inNamespace(agent.namespace),
+      stores: resources.AgentSecretStore.list(),
+      destinations: resources.AgentDestination.list(),
+      settings: deps.settings(),
+    });
+    return render(compiled.ruleset, compiled.revision);
+  }
+
+  function sweep(now: number): void {
+    if (now - sweptAtMs < unusedMs) return;
+    sweptAtMs = now;
+    for (const [key, { usedAtMs }] of entries) if (now - usedAtMs > unusedMs) entries.delete(key);
+  }
+
+  return {
+    compile: (agent) => {
+      const now = performance.now();
+      sweep(now);
+      const { namespace, serviceAccount, podLabels } = agent;
+      const key = [namespace, serviceAccount, ...podLabels.map(canonicalJson)].join(' ');
+      const inputs = `${clusterChanges} ${namespaceChanges.get(namespace) ?? 0}`;
+      const known = entries.get(key);
+      if (known?.inputs === inputs) {
+        known.usedAtMs = now;
+        return known.compiled;
+      }
+      const compiled = compileNow(agent);
+      entries.set(key, { compiled, inputs, usedAtMs: now });
+      return compiled;
+    },
+    refusal: ({ namespace, serviceAccount }) => {
+      const { operatorCas, telemetry } = deps.settings();
+      const ruleset = { ...emptyRuleset({ namespace, serviceAccount }, operatorCas), telemetry };
+      return render(ruleset, rulesetRevision(ruleset));
+    },
+    onChange: (listener) => void listeners.push(listener),
+    settingsChanged: () => changed(null),
+  };
+}
+
+function render(ruleset: Ruleset, revision: string): CompiledRuleset {
+  return {
+    revision,
+    requires: ruleset.requires,
+    credentials: new Set(ruleset.grants.flatMap(({ credential }) => credential ?? [])),
+    json: JSON.stringify(ruleset),
+  };
+}
+
+/** Statuses, which the operator itself writes, leave the generation as it is. */
+function isOfSpec({ current, previous }: Change<RawResource>): boolean {
+  return (
+    current?.metadata.uid !== previous?.metadata.uid ||
+    current?.metadata.generation !== previous?.metadata.generation
+  );
+}

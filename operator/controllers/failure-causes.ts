@@ -1,0 +1,91 @@
+// What a sidecar's error code means on an AgentCredential. Only the code travels: a message from a pod could hold
+// anything, a secret included (threat O-04), so the sentences are ours. A test holds this table and the sidecar's
+// catalogue together.
+
+import type { Cause } from './conditions.ts';
+
+const kv = 'spec.source.vault.kv';
+const store = 'the AgentSecretStore that spec.source.vault.store names';
+
+const causes: Readonly<Record<string, Cause>> = {
+  VAULT_PATH_NOT_FOUND: cause(
+    'SecretNotFound',
+    `${kv}.path: Vault has nothing at this path of the mount, or its latest version is deleted; write the path below the mount, without data/ or metadata/`,
+  ),
+  VAULT_FIELD_MISSING: cause(
+    'FieldNotFound',
+    `${kv}.field: the secret at this path has no such field; name one that "vault kv get" shows`,
+  ),
+  VAULT_FIELD_NOT_TEXT: cause('SecretUnusable', `${kv}.field: the value is no string; store a string`),
+  VAULT_LOGIN_REFUSED: cause(
+    'LoginRefused',
+    "spec.source.vault.role: Vault refused the login; the role must exist at the Kubernetes auth mount and bind the agents' namespace, ServiceAccount and the store's audience",
+  ),
+  VAULT_PERMISSION_DENIED: cause(
+    'PermissionDenied',
+    `${kv}.path: the policies of the Vault role do not allow "read" on it; for KV version 2 they name the path with data/ after the mount`,
+  ),
+  VAULT_AUTH_MOUNT_NOT_FOUND: cause(
+    'AuthMountNotFound',
+    `spec.vault.auth.kubernetes.mount of ${store}: Vault has no Kubernetes auth method there; enable it or name the mount that has`,
+  ),
+  VAULT_KV_VERSION_WRONG: cause(
+    'KvVersionWrong',
+    `${kv}.version: the engine at this mount is of the other version; write 1 or 2 as "vault secrets list -detailed" shows`,
+  ),
+  VAULT_PATH_INVALID: cause('Invalid', `${kv}: mount and path are segments joined by single slashes`),
+  VAULT_ADDRESS_INVALID: cause('Invalid', `spec.vault.address of ${store}: write https://host[:port]`),
+  VAULT_UNREACHABLE: cause(
+    'StoreUnreachable',
+    `spec.vault.address of ${store}: it cannot be reached from the agents' pods, or not in time`,
+  ),
+  VAULT_UNTRUSTED: cause(
+    'StoreUntrusted',
+    `spec.vault.caBundle of ${store}: it must hold the CA of the certificate, and the certificate the name in spec.vault.address`,
+  ),
+  VAULT_REDIRECTED: cause(
+    'StoreUnavailable',
+    `spec.vault.address of ${store}: it answers with a redirect, which is never followed; write the address of a load balancer or of the active node`,
+  ),
+  VAULT_SEALED: cause('StoreSealed', `${store}: the Vault is sealed; unseal it`),
+  VAULT_UNAVAILABLE: cause('StoreUnavailable', `${store}: the Vault answers that it cannot serve now`),
+  VAULT_ANSWER_UNREADABLE: cause(
+    'StoreUnavailable',
+    `spec.vault.address of ${store}: what answers is no Vault`,
+  ),
+  STORE_UNKNOWN: cause(
+    'StoreNotFound',
+    'spec.source.vault.store: names no AgentSecretStore that is open to this namespace',
+  ),
+  STORE_TOKEN_MISSING: cause(
+    'AgentsNeedRestart',
+    `the agents were created before ${store} and have no token for it; recreate them (kubectl rollout restart)`,
+  ),
+  SECRET_EMPTY: cause('SecretUnusable', 'the stored value is empty; store at least one character'),
+  SECRET_TOO_LARGE: cause('SecretUnusable', 'the stored value is larger than 64 KiB'),
+  SECRET_NOT_TEXT: cause('SecretUnusable', 'the stored value is not text; store a UTF-8 string'),
+  SECRET_UNPRINTABLE: cause(
+    'SecretUnusable',
+    'the stored value has a space, control or non-ASCII character (often a line end) that spec.inject cannot carry; store it without',
+  ),
+  SOURCE_UNAVAILABLE: cause(
+    'SourceUnavailable',
+    'spec.source.file works in local mode only; write spec.source.vault',
+  ),
+  FILE_PATH_INVALID: cause('Invalid', 'spec.source.file.path: write a relative path without dot segments'),
+  FILE_NOT_FOUND: cause('SecretNotFound', 'spec.source.file.path: there is no such file'),
+  FILE_OUTSIDE: cause('Invalid', 'spec.source.file.path: leads out of the directory of secrets'),
+  FILE_UNREADABLE: cause('SecretUnusable', 'spec.source.file.path: names no regular file that can be read'),
+};
+
+/** For a code that only a newer sidecar knows, the code itself. */
+export function causeOfCode(code: string): Cause {
+  return (
+    causes[code] ??
+    cause('SourceFailing', `agents cannot get the secret (${code}); docs/errors.md explains the code`)
+  );
+}
+
+function cause(reason: string, message: string): Cause {
+  return { reason, message };
+}

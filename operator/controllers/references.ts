@@ -1,0 +1,33 @@
+// What objects of ours refer to, gathered from the informers' stores.
+
+import type { CheckContext } from '../../policy/check.ts';
+import type { KindName } from '../../policy/resources/kinds.ts';
+import type { Informers } from '../kube/informers.ts';
+
+export function gatherContext({ resources, namespaces }: Informers, namespace: string): CheckContext {
+  return {
+    namespaceLabels: namespaces.get(namespace)?.metadata.labels ?? {},
+    credentials: resources.AgentCredential.inNamespace(namespace),
+    stores: resources.AgentSecretStore.list(),
+    destinations: resources.AgentDestination.list(),
+  };
+}
+
+/** True when an object of these kinds has the field `field` with the value `name` anywhere in its spec. */
+export function isNamed(
+  informers: Informers,
+  kinds: readonly KindName[],
+  field: string,
+  name: string,
+): boolean {
+  return kinds.some((kind) =>
+    informers.resources[kind].list().some(({ spec }) => hasField(spec, field, name)),
+  );
+}
+
+function hasField(value: unknown, field: string, name: string): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(
+    ([key, inner]) => (key === field && inner === name) || hasField(inner, field, name),
+  );
+}

@@ -1,0 +1,117 @@
+// Everything that the operator watches: our kinds, namespaces, and the pods that are injected. It never reads a
+// Secret of anybody else, and no pod that is not an agent.
+
+import type { FastifyBaseLogger } from 'fastify';
+import { apiVersion, labels } from '../../policy/contract.ts';
+import { kinds, type KindName, type ObjectMeta } from '../../policy/resources/kinds.ts';
+import type { Metrics } from '../metrics.ts';
+import type { KubeClient, KubeObject } from './client.ts';
+import { createReflector, type Reflector } from './reflector.ts';
+import type { StatusObject } from './status.ts';
+
+/** One of ours, as the API server returned it; `policy/` reads it. */
+export interface RawResource extends StatusObject {
+  readonly spec?: unknown;
+}
+
+/** What is needed of an injected pod. */
+export interface Pod extends KubeObject {
+  readonly serviceAccount: string;
+  readonly node: string | undefined;
+  readonly phase: string;
+}
+
+export interface Informers {
+  readonly resources: Readonly<Record<KindName, Reflector<RawResource>>>;
+  readonly namespaces: Reflector<KubeObject>;
+  readonly pods: Reflector<Pod>;
+  readonly all: readonly Reflector<KubeObject>[];
+  synced(): boolean;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+export function createInformers(deps: {
+  readonly client: KubeClient;
+  readonly log: FastifyBaseLogger;
+  readonly metrics: Metrics;
+}): Informers {
+  const ours = (kind: KindName): Reflector<RawResource> =>
+    createReflector({
+      ...deps,
+      kind,
+      path: `/apis/${apiVersion}/${kinds[kind].plural}`,
+      project: projectResource(kind),
+    });
+  const resources = {
+    AgentPolicy: ours('AgentPolicy'),
+    AgentCredential: ours('AgentCredential'),
+    AgentSecretStore: ours('AgentSecretStore'),
+    AgentDestination: ours('AgentDestination'),
+  };
+  const namespaces = createReflector({
+    ...deps,
+    kind: 'Namespace',
+    path: '/api/v1/namespaces',
+    project: ({ metadata }): KubeObject => ({ metadata: trim(metadata) }),
+  });
+  const pods = createReflector({
+    ...deps,
+    kind: 'Pod',
+    path: '/api/v1/pods',
+    labelSelector: `${labels.injected}=true`,
+    project: projectPod,
+  });
+  const all = [...Object.values(resources), namespaces, pods];
+  return {
+    resources,
+    namespaces,
+    pods,
+    all,
+    synced: () => all.every((reflector) => reflector.synced()),
+    start: () => {
+      for (const reflector of all) reflector.start();
+    },
+    stop: async () => {
+      await Promise.all(all.map((reflector) => reflector.stop()));
+    },
+  };
+}
+
+/** Without managedFields and annotations (kubectl's copy of the whole object), which nothing here reads. */
+function trim(metadata: ObjectMeta): ObjectMeta {
+  const { name, namespace, uid, generation, resourceVersion, deletionTimestamp } = metadata;
+  const present = Object.entries({ namespace, uid, generation, resourceVersion, deletionTimestamp });
+  return {
+    name,
+    labels: metadata.labels ?? {},
+    ...Object.fromEntries(present.filter(([, value]) => value !== undefined)),
+  };
+}
+
+/** Items of a list come without apiVersion and kind, which `policy/` checks. */
+function projectResource(kind: KindName): (object: KubeObject) => RawResource {
+  return (object) => {
+    const { spec, status } = object as RawResource;
+    return {
+      apiVersion,
+      kind,
+      metadata: trim(object.metadata),
+      spec,
+      ...(status === undefined ? {} : { status }),
+    };
+  };
+}
+
+function projectPod(object: KubeObject): Pod {
+  const { spec, status } = object as KubeObject & {
+    readonly spec?: { readonly serviceAccountName?: string; readonly nodeName?: string };
+    readonly status?: { readonly phase?: string };
+  };
+  return {
+    metadata: trim(object.metadata),
+    serviceAccount: spec?.serviceAccountName ?? 'default',
+    node: spec?.nodeName,
+    phase: status?.phase ?? 'Pending',
+  };
+}

@@ -1,0 +1,122 @@
+// Writes the status of our kinds: only what differs, no more often than every few seconds per object, by server-side
+// apply, so that conditions of other writers stay and nothing here can conflict.
+
+import { apiVersion } from '../../policy/contract.ts';
+import { kinds, type KindName } from '../../policy/resources/kinds.ts';
+import type { Condition } from '../../policy/resources/status.ts';
+import { canonicalJson } from '../../policy/ruleset.ts';
+import { codeOf } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
+import type { KubeClient, KubeObject } from './client.ts';
+import { keyOf } from './store.ts';
+
+/** A condition as a controller decides it; since when it holds is kept here. */
+export type DesiredCondition = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
+
+export interface DesiredStatus {
+  readonly conditions: readonly DesiredCondition[];
+  /** The kind's other fields. */
+  readonly fields?: Readonly<Record<string, unknown>>;
+}
+
+export interface StatusObject extends KubeObject {
+  readonly status?: Readonly<Record<string, unknown>> & { readonly conditions?: readonly Condition[] };
+}
+
+export type StatusResult =
+  | { readonly kind: 'same' | 'written' | 'gone' }
+  /** Too soon after the last write. */
+  | { readonly kind: 'wait'; readonly afterMs: number };
+
+export interface StatusWriter {
+  /** @throws {OperatorError} when the API server does not take it. */
+  write(
+    kind: KindName,
+    object: StatusObject,
+    desired: DesiredStatus,
+    signal: AbortSignal,
+  ): Promise<StatusResult>;
+}
+
+/** A thousand agents that change state one by one must not become a thousand writes of one object. */
+const minIntervalMs = 5_000;
+/** The API server's limit of a condition's message (metav1.Condition). */
+const maxMessageLength = 32_768;
+const fieldManager = 'outrider-operator';
+
+export function createStatusWriter({
+  client,
+  metrics,
+}: {
+  readonly client: KubeClient;
+  readonly metrics: Metrics;
+}): StatusWriter {
+  const writes = new Map<string, { readonly atMs: number; readonly json: string }>();
+
+  /** What was written longer ago has come back through the watch. */
+  function forgetOld(now: number): void {
+    for (const [key, { atMs }] of writes) {
+      if (now - atMs < minIntervalMs) return;
+      writes.delete(key);
+    }
+  }
+
+  return {
+    write: async (kind, object, desired, signal) => {
+      const now = performance.now();
+      forgetOld(now);
+      const status = completeStatus(object, desired);
+      const json = canonicalJson(status);
+      const key = `${kind} ${object.metadata.uid ?? keyOf(object)}`;
+      const last = writes.get(key);
+      // The watch may not have shown our last write yet.
+      if (last === undefined ? json === canonicalJson(ownPart(object, desired)) : json === last.json)
+        return { kind: 'same' };
+      if (last !== undefined) return { kind: 'wait', afterMs: last.atMs + minIntervalMs - now };
+      const { namespace, name, uid } = object.metadata;
+      const place = namespace === undefined ? '' : `namespaces/${namespace}/`;
+      try {
+        await client.request({
+          method: 'PATCH',
+          path: `/apis/${apiVersion}/${place}${kinds[kind].plural}/${name}/status`,
+          query: { fieldManager, force: 'true' },
+          patch: 'apply-patch',
+          // The uid keeps the status of a deleted object off its successor of the same name.
+          body: { apiVersion, kind, metadata: { name, namespace, uid }, status },
+          signal,
+        });
+      } catch (error) {
+        if (codeOf(error) === 'KUBE_NOT_FOUND') return { kind: 'gone' };
+        throw error;
+      }
+      metrics.statusWrites.inc({ kind });
+      writes.set(key, { atMs: now, json });
+      return { kind: 'written' };
+    },
+  };
+}
+
+/** `lastTransitionTime` moves only when the condition's status does. */
+function completeStatus(object: StatusObject, desired: DesiredStatus): Record<string, unknown> {
+  const observedGeneration = object.metadata.generation ?? 0;
+  const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+  const conditions = desired.conditions.map((condition): Condition => {
+    const before = object.status?.conditions?.find(({ type }) => type === condition.type);
+    return {
+      ...condition,
+      message: condition.message.slice(0, maxMessageLength),
+      observedGeneration,
+      lastTransitionTime: before?.status === condition.status ? before.lastTransitionTime : now,
+    };
+  });
+  return { ...desired.fields, observedGeneration, conditions };
+}
+
+/** The object's status without the conditions of others, in our order. */
+function ownPart({ status }: StatusObject, desired: DesiredStatus): unknown {
+  if (status === undefined) return null;
+  const conditions = desired.conditions.flatMap(
+    ({ type }) => status.conditions?.filter((condition) => condition.type === type) ?? [],
+  );
+  return { ...status, conditions };
+}
