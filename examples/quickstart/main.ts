@@ -52,11 +52,9 @@ function destination(port: number, caBundle: string): object {
 }
 
 async function runAgent(policies: string, port: number): Promise<number> {
-  const command = [
-    join(root, 'cli', 'main.ts'),
-    ...['run', '-f', policies, '--as', 'quickstart/triage', '--resolve', `${host}:127.0.0.1`, '--'],
-    ...[process.execPath, join(here, 'agent.ts')],
-  ];
+  const outrider = [join(root, 'cli', 'main.ts'), 'run', '-f', policies, '--as', 'quickstart/triage'];
+  const resolved = ['--resolve', `${host}:127.0.0.1`];
+  const command = [...outrider, ...resolved, '--', process.execPath, join(here, 'agent.ts')];
   const environment = { ...process.env, TRACKER_URL: `https://${host}:${port}` };
   const child = spawn(process.execPath, command, { stdio: 'inherit', env: environment });
   const { promise, resolve, reject } = Promise.withResolvers<number>();
