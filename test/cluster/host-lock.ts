@@ -3,7 +3,7 @@ import type { Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface HostLock {
-  release(): Promise<void>;
+  readonly release: () => Promise<void>;
 }
 
 export interface HostLockOptions {

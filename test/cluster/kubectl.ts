@@ -8,7 +8,7 @@ export interface KubectlOptions {
   readonly timeoutMs?: number;
 }
 
-/** Runs kubectl and answers what it prints; throws with what it complains about. */
+/** Runs kubectl and answers what it prints; throws with all that it says when it fails. */
 export type Kubectl = (args: readonly string[], options?: KubectlOptions) => Promise<string>;
 
 export function createKubectl(run: RunFolder, binary: string, kubeconfig: string): Kubectl {
@@ -32,7 +32,7 @@ export function createKubectl(run: RunFolder, binary: string, kubeconfig: string
         if (code === 0) return resolve(output);
         const how =
           signal === null ? `exited with ${code}` : `was stopped by ${signal} after ${timeoutMs} ms`;
-        reject(new Error(`kubectl ${args.join(' ')} ${how}: ${complaint.trim()}`));
+        reject(new Error(`kubectl ${args.join(' ')} ${how}: ${(complaint + output).trim()}`));
       });
     });
 }

@@ -37,7 +37,7 @@ export async function cleanUpNode(): Promise<void> {
     readFileSync(recordPath, 'utf8'),
   ) as NodeRecord;
   // Together, in rounds: a kubelet or shim that is still alive may start one more container.
-  await killProcesses(() => [...processesOf(runFolder), ...processesInContainers(runFolder)], 'of the node');
+  await killProcesses(() => processesOfNode(runFolder), 'of the node');
   const containers = existsSync(bundlesFolder) ? readdirSync(bundlesFolder) : [];
   unmountBelow(nodeRuntimeFolder);
   unmountBelow(runFolder);
@@ -47,6 +47,10 @@ export async function cleanUpNode(): Promise<void> {
   await removeRunFolder(runFolder);
   restoreSettings(settings);
   rmSync(nodeRuntimeFolder, { recursive: true, force: true });
+}
+
+export function processesOfNode(runFolder: string): readonly number[] {
+  return [...processesOf(runFolder), ...processesInContainers(runFolder)];
 }
 
 // Their environment is the pod's, not ours, but their root file system lies in the run's folder.

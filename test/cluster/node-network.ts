@@ -49,6 +49,7 @@ export function restoreSettings(settings: Readonly<Record<string, string>>): voi
 
 /** Gives the node its address, the route to Services, and pods a way out. */
 export async function setUpNetwork(): Promise<void> {
+  await tearDownNetwork(); // what a run may have made that was stopped while it started
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
   // A bridge without ports, because not every kernel has the dummy link type.
   await run('ip', ['link', 'add', bridge, 'type', 'bridge']);

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { ApiServerOptions } from './api-server.ts';
 import { builtBaseImages, nodeImage } from './base-images.ts';
@@ -30,6 +31,9 @@ import { launchVault } from './vault.ts';
 import type { Vault } from './vault.ts';
 import { enableKubernetesAuth } from './vault-kubernetes.ts';
 
+/** Held by whoever changes the host's network, mounts and settings. */
+export const nodeLock = 'node';
+
 export interface NodeOptions {
   readonly apiServerFlags?: readonly string[];
   readonly auditPolicy?: object;
@@ -47,6 +51,8 @@ export interface ClusterNode extends Omit<ControlPlane, 'stop'> {
   /** With Kubernetes auth at auth/kubernetes/; `serviceAddress` is what pods use. */
   readonly vault: Vault & { readonly serviceAddress: string };
   readonly jaeger: Jaeger & { readonly serviceEndpoint: string };
+  /** kubectl, built for this cluster. */
+  readonly binFolder: string;
   /** What containers print: NAMESPACE_POD_UID/CONTAINER/N.log */
   readonly podLogsFolder: string;
   /** Builds an image and makes it known to the node. FROM may name localhost/node:26. */
@@ -87,14 +93,17 @@ export async function startNode(options: NodeOptions = {}): Promise<ClusterNode>
     coredns: await builtServer('coredns'),
   };
   const lock = await acquireHostLock({
-    name: 'node',
+    name: nodeLock,
     timeoutMs: options.lockTimeoutMs ?? 15 * 60_000,
     onWait: (holder) => process.stderr.write(`cluster: waiting for the node of ${holder}\n`),
   });
-  const stop = async (): Promise<void> => {
-    await cleanUpNode();
-    await lock.release();
+  // Once only: after it another run may hold the lock, and its node is not ours to clean up.
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopped ??= cleanUpNode().finally(lock.release);
+    return stopped;
   };
+  stopOnSignals(stop);
   try {
     await cleanUpNode(); // after a run that was killed
     const run = createRunFolder('node');
@@ -103,6 +112,13 @@ export async function startNode(options: NodeOptions = {}): Promise<ClusterNode>
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** Containers do not end with the process that had them started, as its servers do. */
+function stopOnSignals(stop: () => Promise<void>): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void stop().finally(() => process.exit(128 + constants.signals[signal])));
   }
 }
 
@@ -118,8 +134,8 @@ async function launchNode(
   const foundations = [
     launchContainerdWithImages(run, baseImages),
     launchControlPlane(run, bins.kube, apiServerOptions(options)),
-    launchVault(run, bins.vault, { address: nodeAddress, names: ['vault.vault.svc'] }),
-    launchJaeger(run, bins.jaeger, { address: nodeAddress, names: ['jaeger.jaeger.svc'] }),
+    launchVault(run, bins.vault, { address: nodeAddress, names: inClusterNames('vault', 'vault') }),
+    launchJaeger(run, bins.jaeger, { address: nodeAddress, names: inClusterNames('jaeger', 'jaeger') }),
     createBuilder(run, baseImages),
   ] as const;
   // A failure is reported when nothing starts any more, so that cleaning up meets no latecomer.
@@ -158,6 +174,7 @@ async function launchNode(
     ...controlPlane,
     containerd,
     address: nodeAddress,
+    binFolder: bins.kube,
     dns,
     vault: { ...vault, serviceAddress: 'https://vault.vault.svc:8200' },
     jaeger: { ...jaeger, serviceEndpoint: 'https://jaeger.jaeger.svc:4318' },
@@ -205,4 +222,8 @@ async function createBuilder(run: RunFolder, baseImages: BaseImages): Promise<Im
 
 function portOf(url: string): number {
   return Number(new URL(url).port);
+}
+
+function inClusterNames(service: string, namespace: string): readonly string[] {
+  return [`${service}.${namespace}.svc`, `${service}.${namespace}.svc.cluster.local`];
 }
