@@ -1,0 +1,256 @@
+// The life of a request, top to bottom. It is decided by one snapshot; when another takes its place before the request
+// is sent, the request is decided again. Whatever happens, the agent gets one answer and the audit one record.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Decision } from '../../policy/decision.ts';
+import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
+import type { Audit } from '../audit/record.ts';
+import { upstreamTraceparent, type TraceContext } from '../audit/trace-context.ts';
+import type { Snapshot, SnapshotSource } from '../control/snapshot.ts';
+import type { Credentials } from '../credentials/credentials.ts';
+import { renderSlot } from '../credentials/inject/inject.ts';
+import type { Secret } from '../credentials/secret.ts';
+import { asSidecarError } from '../errors.ts';
+import { hostHeader, readHead, type Head } from './head.ts';
+import { refusalOfDecision, refuseStale, type InFlight } from './in-flight.ts';
+import { findStrayPlaceholder } from './placeholder.ts';
+import { createRelay } from './relay.ts';
+import { createRequestBody, discardBody } from './request-body.ts';
+import { createProblem, writeProblem } from './respond.ts';
+import { endTrail, startTrail, timed, type Trail } from './trail.ts';
+import type { Tunnel } from './tunnel.ts';
+import type { Upstreams } from './upstream.ts';
+
+export interface ExchangeOptions {
+  readonly snapshots: SnapshotSource;
+  readonly credentials: Pick<Credentials, 'resolve' | 'replace'>;
+  readonly upstreams: Upstreams;
+  readonly inFlight: InFlight;
+  readonly audit: Audit;
+}
+
+export interface Agent {
+  readonly message: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly tunnel: Tunnel | null;
+  /** Whether it was told to send the body that it announced with `Expect`. */
+  hasContinued?: boolean;
+}
+
+/** What goes into the request's one authentication slot. */
+interface Injection {
+  readonly credential: string;
+  readonly secret: Secret;
+  readonly slot: { readonly name: string; readonly value: string };
+}
+
+interface Allowed {
+  readonly head: Head;
+  readonly snapshot: Snapshot;
+  readonly decision: Decision;
+  readonly injection: Injection | null;
+  /** Whether a 401 may still lead to a second try. */
+  readonly mayRetry: boolean;
+}
+
+type Sent = 'answered' | 'try again' | Refusal;
+
+/** Methods that may be sent twice (RFC 9110 section 9.2.2), here only without a body. */
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'QUERY']);
+
+/** Settles when the exchange is over; never rejects. */
+export type HandleExchange = (agent: Agent) => Promise<void>;
+
+export function createExchangeHandler(options: ExchangeOptions): HandleExchange {
+  const { snapshots, credentials, upstreams, inFlight, audit } = options;
+
+  return async (agent) => {
+    const trail = startTrail(agent.message, agent.tunnel);
+    try {
+      const refusal = await forward(agent, trail);
+      if (refusal !== null) await answerRefusal(agent, trail, refusal);
+    } catch (error) {
+      trail.errorCode = asSidecarError(error).code;
+      await answerRefusal(agent, trail, refuse('sidecar_failed', 'Outrider failed to handle the request.'));
+    }
+    await finish(agent);
+    audit.record(endTrail(trail));
+  };
+
+  /** @returns why the agent has no answer yet, or null. */
+  async function forward(agent: Agent, trail: Trail): Promise<Refusal | null> {
+    const head = readHead(agent.message, agent.tunnel);
+    if (isRefusal(head)) return head;
+    trail.request = head.request;
+    let mayRetry = true;
+    for (;;) {
+      const snapshot = snapshots.current();
+      if (snapshot === null || !snapshots.fresh()) return refuseStale();
+      const decision = decide(head, snapshot, trail);
+      const refusal = refusalOfDecision(decision) ?? strayPlaceholder(head);
+      if (refusal !== null) return refusal;
+      const injection = await resolve(decision, snapshot, trail);
+      if (injection !== null && isRefusal(injection)) return injection;
+      // Recheck: what was decided and fetched under one policy is not sent under another.
+      if (snapshots.current() !== snapshot) continue;
+      const sent = await send({ head, snapshot, decision, injection, mayRetry }, agent, trail);
+      if (sent !== 'try again') return sent === 'answered' ? null : sent;
+      mayRetry = false;
+    }
+  }
+
+  function decide({ request }: Head, snapshot: Snapshot, trail: Trail): Decision {
+    const end = timed(trail, 'decide');
+    const decision = snapshot.decide(request);
+    end();
+    trail.decision = decision;
+    trail.revision = snapshot.revision;
+    return decision;
+  }
+
+  async function resolve(
+    { credential }: Decision,
+    snapshot: Snapshot,
+    trail: Trail,
+  ): Promise<Injection | Refusal | null> {
+    const inject = credential === null ? undefined : snapshot.ruleset.credentials[credential]?.inject;
+    if (credential === null) return null;
+    const end = timed(trail, 'resolve');
+    try {
+      const secret = await credentials.resolve(credential, snapshot);
+      if (inject === undefined) throw new Error('a decision named a credential that its ruleset lacks');
+      const injection = { credential, secret, slot: renderSlot(inject, secret) };
+      end();
+      return injection;
+    } catch (error) {
+      const { code } = asSidecarError(error);
+      end(code);
+      trail.errorCode = code;
+      // The code alone: what a source says may name paths of a store that the agent need not know.
+      return refuse('secret_unavailable', `The secret of ${credential} could not be had (${code}).`);
+    }
+  }
+
+  async function send(allowed: Allowed, agent: Agent, trail: Trail): Promise<Sent> {
+    const { head, snapshot, decision, injection } = allowed;
+    const { message, response } = agent;
+    const { request, headers } = head;
+    if (response.destroyed) return 'answered';
+    if (headers.expectsContinue) {
+      response.writeContinue();
+      agent.hasContinued = true;
+    }
+    const body = head.hasBody ? createRequestBody(message) : null;
+    const relay = createRelay({
+      host: request.host,
+      response,
+      recheck: () => recheck(allowed),
+      onUnauthorized: () => replaceSecret(allowed),
+      isBodyRead: () => message.complete,
+    });
+    const exchange = { request, cut: relay.cut };
+    inFlight.add(exchange);
+    const end = timed(trail, 'upstream');
+    upstreams.dispatch(
+      {
+        host: request.host,
+        port: request.port,
+        destination:
+          decision.destination === null
+            ? null
+            : (snapshot.ruleset.destinations[decision.destination] ?? null),
+        credential: decision.credential,
+        revision: snapshot.revision,
+      },
+      {
+        method: request.method,
+        target: request.query === null ? request.path : `${request.path}?${request.query}`,
+        headers: buildHeaders(head, injection?.slot ?? null, trail.trace),
+        body: body?.stream ?? null,
+      },
+      relay.handler,
+    );
+    const outcome = await relay.done;
+    body?.stream.destroy();
+    inFlight.remove(exchange);
+    trail.requestBytes += body?.bytes() ?? 0;
+    trail.responseBytes += relay.bytes();
+    trail.upstreamStatus = relay.status();
+    if (outcome.kind === 'refused') {
+      end(outcome.refusal.reason);
+      trail.refusal = outcome.refusal;
+      if (!response.headersSent) return outcome.refusal;
+    } else end(outcome.kind === 'abandoned' ? 'agent_left' : undefined);
+    if (outcome.kind === 'retry') return 'try again';
+    trail.status = response.headersSent ? (relay.status() ?? 0) : 0;
+    return 'answered';
+  }
+
+  /** The last moment to say no: the connection is there, nothing is written yet. */
+  function recheck({ head, decision, snapshot }: Allowed): Refusal | null {
+    const now = snapshots.current();
+    if (now === null || !snapshots.fresh()) return refuseStale();
+    if (now === snapshot) return null;
+    const again = now.decide(head.request);
+    const same = again.credential === decision.credential && again.destination === decision.destination;
+    return (
+      refusalOfDecision(again) ?? (same ? null : refuse('policy_stale', 'The policy changed; send it again.'))
+    );
+  }
+
+  /** @returns whether the request should be sent once more, with another secret. */
+  async function replaceSecret({ head, snapshot, injection, mayRetry }: Allowed): Promise<boolean> {
+    if (injection === null || !mayRetry) return false;
+    const another = credentials.replace(injection.credential, snapshot, injection.secret).then(
+      (secret) => !secret.sameAs(injection.secret),
+      () => false,
+    );
+    // The next request profits even where this one cannot be sent twice.
+    return !head.hasBody && idempotent.has(head.request.method) ? another : false;
+  }
+}
+
+function strayPlaceholder({ headers, request }: Head): Refusal | null {
+  return findStrayPlaceholder(headers.forwarded, request.query);
+}
+
+/** All that goes to the upstream: the model, the slot, our trace; nothing else is copied. */
+function buildHeaders(
+  { request, headers }: Head,
+  slot: Injection['slot'] | null,
+  trace: TraceContext,
+): string[] {
+  const built = ['host', hostHeader(request, request.scheme)];
+  for (let at = 0; at < headers.forwarded.length; at += 2) {
+    const name = headers.forwarded[at] ?? '';
+    if (name !== slot?.name) built.push(name, headers.forwarded[at + 1] ?? '');
+  }
+  if (slot !== null) built.push(slot.name, slot.value);
+  if (headers.contentLength !== null) built.push('content-length', String(headers.contentLength));
+  built.push('traceparent', upstreamTraceparent(trace));
+  if (trace.traceState !== null) built.push('tracestate', trace.traceState);
+  return built;
+}
+
+async function answerRefusal(agent: Agent, trail: Trail, refusal: Refusal): Promise<void> {
+  const { message, response } = agent;
+  const problem = createProblem(trail.id, refusal, trail.decision);
+  if (trail.decision?.reason !== refusal.reason) trail.refusal = refusal;
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  // Where a request could not be read for certain, neither can the start of the next one (H-06).
+  writeProblem(response, problem, trail.request === null || !message.complete);
+  trail.status = problem.status;
+}
+
+/** Ends the answer, after what is left of the body: closing before would take the answer away with it. */
+async function finish({ message, response, hasContinued = false }: Agent): Promise<void> {
+  if (!response.writableEnded && !response.destroyed) {
+    const isUnderWay = message.headers.expect === undefined || hasContinued;
+    if (!message.complete && isUnderWay) await discardBody(message);
+    response.end();
+  }
+  message.resume(); // Node reads the next request only once this one's body is out of the way
+}

@@ -1,0 +1,130 @@
+// The head of a request, canonicalised: one model that is decided on and from which the upstream request is built,
+// or a refusal. Every name that the request carries must be the same.
+
+import type { IncomingMessage } from 'node:http';
+import { parseAuthority, parseRequestTarget, type Authority } from '../../policy/canonical.ts';
+import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
+import type { CanonicalRequest } from '../../policy/request.ts';
+import { readHeaders, type AgentHeaders } from './headers.ts';
+import { readPlaceholder } from './placeholder.ts';
+import type { Tunnel } from './tunnel.ts';
+
+export interface Head {
+  readonly request: CanonicalRequest;
+  readonly headers: AgentHeaders;
+  readonly hasBody: boolean;
+}
+
+/** What every server on the way is likely to take; RFC 9110 section 4.1 asks for 8000 octets. */
+const maxTargetBytes = 8192;
+const defaultPorts = { https: 443, http: 80 } as const;
+
+export function readHead(message: IncomingMessage, tunnel: Tunnel | null): Head | Refusal {
+  const { method = '', url = '', httpVersion } = message;
+  // Node reads `HTTP/2.0` and `HTTP/0.9` request lines as if they were HTTP/1.
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') {
+    return refuse('request_malformed', 'The request is not of HTTP/1.1 or HTTP/1.0.');
+  }
+  if (url.length > maxTargetBytes) {
+    return refuse(
+      'target_too_long',
+      `The request target has ${url.length} bytes; send at most ${maxTargetBytes}.`,
+    );
+  }
+  if (method === 'TRACE') {
+    return refuse(
+      'protocol_unsupported',
+      'TRACE is never sent on: it returns the request, and its credential.',
+    );
+  }
+  const headers = readHeaders(message.rawHeaders, method, httpVersion);
+  if (isRefusal(headers)) return headers;
+  const place = readPlace(url, tunnel);
+  if (isRefusal(place)) return place;
+  const disagreement = checkNames(place, headers.host, tunnel);
+  if (disagreement !== null) return disagreement;
+  const target = parseRequestTarget(place.target);
+  if (isRefusal(target)) return target;
+  const slot = readPlaceholder(headers.authorization);
+  if (isRefusal(slot)) return slot;
+  return {
+    request: {
+      scheme: place.scheme,
+      host: place.authority.host,
+      port: place.authority.port,
+      method,
+      path: target.path,
+      segments: target.segments,
+      query: target.query,
+      placeholder: slot.placeholder,
+    },
+    headers,
+    hasBody: headers.chunked || (headers.contentLength ?? 0) > 0,
+  };
+}
+
+interface Place {
+  readonly scheme: 'https' | 'http';
+  readonly authority: Authority;
+  /** In origin-form. */
+  readonly target: string;
+}
+
+/** From the tunnel for `/path`, from the target itself for `https://host/path` (RFC 9112 section 3.2). */
+function readPlace(url: string, tunnel: Tunnel | null): Place | Refusal {
+  if (url.startsWith('/')) {
+    if (tunnel !== null) return { scheme: 'https', authority: tunnel.authority, target: url };
+    return refuse(
+      'request_malformed',
+      'This is a proxy: send CONNECT, or the whole URL as the request target.',
+    );
+  }
+  // Compared to the letter: clients write schemes in lower case, and `http:/evil` is one to some parsers only.
+  const [, scheme, authorityText, target] = /^(https?):\/\/([^/?#\\]*)(\/.*)$/.exec(url) ?? [];
+  if ((scheme !== 'https' && scheme !== 'http') || authorityText === undefined || target === undefined) {
+    return refuse('request_malformed', 'The request target is neither /path nor https://host/path.');
+  }
+  const authority = parseAuthority(authorityText, defaultPorts[scheme]);
+  if (isRefusal(authority)) return authority;
+  if (tunnel !== null && scheme !== 'https') {
+    return refuse('names_disagree', 'The request target names http inside a tunnel of TLS.');
+  }
+  return { scheme, authority, target };
+}
+
+function checkNames(place: Place, host: string | null, tunnel: Tunnel | null): Refusal | null {
+  if (host === null) return refuse('request_malformed', 'The request has no Host header; send one.');
+  const named = parseAuthority(host, defaultPorts[place.scheme]);
+  if (isRefusal(named)) return named;
+  if (!same(named, place.authority)) {
+    return refuse('names_disagree', `Host names another place than ${spell(place.authority)}.`);
+  }
+  if (tunnel === null) return null;
+  if (!same(tunnel.authority, place.authority)) {
+    return refuse(
+      'names_disagree',
+      `The request target names another place than CONNECT, ${spell(tunnel.authority)}.`,
+    );
+  }
+  if (tunnel.serverName !== tunnel.authority.host) {
+    return refuse(
+      'names_disagree',
+      `The TLS handshake names another host than CONNECT, ${tunnel.authority.host}.`,
+    );
+  }
+  return null;
+}
+
+function same(a: Authority, b: Authority): boolean {
+  return a.host === b.host && a.port === b.port;
+}
+
+/** As it stands in a Host header: RFC 3986 section 3.2.2 brackets, no default port. */
+export function hostHeader({ host, port }: Authority, scheme: 'https' | 'http'): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return port === defaultPorts[scheme] ? name : `${name}:${port}`;
+}
+
+export function spell({ host, port }: Authority): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,167 @@
+// An upstream's answer on its way to the agent: framing is ours, what is between two connections is dropped, and
+// each side waits for the other.
+
+import type { ServerResponse } from 'node:http';
+import type { Dispatcher } from 'undici';
+import { decisionHeader } from '../../policy/contract.ts';
+import type { Refusal } from '../../policy/refusal.ts';
+import { upstreamStatus } from './respond.ts';
+import { refusalOfFailure } from './upstream-failure.ts';
+
+export type RelayOutcome =
+  | { readonly kind: 'relayed' }
+  /** No whole answer; the agent may already have the beginning of one. */
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** The upstream refused the secret and there is another one; the agent has nothing of the answer. */
+  | { readonly kind: 'retry' }
+  /** The agent left. */
+  | { readonly kind: 'abandoned' };
+
+export interface Relay {
+  readonly handler: Dispatcher.DispatchHandler;
+  readonly done: Promise<RelayOutcome>;
+  /** Ends the exchange at once, also before the request was written. */
+  readonly cut: (refusal: Refusal) => void;
+  /** Of the upstream's answer, null before its head. */
+  status(): number | null;
+  bytes(): number;
+}
+
+export interface RelayOptions {
+  readonly host: string;
+  readonly response: ServerResponse;
+  /** Asked right before the first byte is written to the upstream. */
+  readonly recheck: () => Refusal | null;
+  /** Whether to send the request once more instead of passing this answer on. */
+  readonly onUnauthorized: () => Promise<boolean>;
+  /** Whether the request's body has arrived whole; else the agent's connection cannot go on after the answer. */
+  readonly isBodyRead: () => boolean;
+}
+
+const betweenConnections = new Set(
+  'connection keep-alive proxy-authenticate proxy-authentication-info proxy-connection te trailer upgrade'.split(
+    ' ',
+  ),
+);
+
+export function createRelay({ host, response, recheck, onUnauthorized, isBodyRead }: RelayOptions): Relay {
+  const { promise: done, resolve } = Promise.withResolvers<RelayOutcome>();
+  let controller: Dispatcher.DispatchController | null = null;
+  let isOver = false;
+  let status: number | null = null;
+  let bytes = 0;
+  /** While an answer of 401 waits for another secret; that to a HEAD may end meanwhile, having no body to pause. */
+  let isHeld = false;
+  let hasEnded = false;
+
+  function finish(outcome: RelayOutcome): void {
+    isOver = true;
+    response.off('close', onAgentGone).off('drain', onDrain);
+    resolve(outcome);
+  }
+
+  function cut(refusal: Refusal): void {
+    if (isOver) return;
+    finish({ kind: 'refused', refusal });
+    // An answer that cannot be completed must not look complete.
+    if (response.headersSent) response.destroy();
+    controller?.abort(new Error('cut'));
+  }
+
+  function onAgentGone(): void {
+    finish({ kind: 'abandoned' });
+    controller?.abort(new Error('the agent left'));
+  }
+
+  function onDrain(): void {
+    controller?.resume();
+  }
+
+  function writeHead(answered: number, headers: IncomingHeaders): void {
+    const relayed = relayedHeaders(answered, headers);
+    if (!isBodyRead()) response.shouldKeepAlive = false;
+    response.sendDate = false;
+    response.writeHead(answered, relayed);
+  }
+
+  function end(): void {
+    // With a body still under way, ending is left to whoever reads the rest of it.
+    if (isBodyRead()) response.end();
+    finish({ kind: 'relayed' });
+  }
+
+  async function hold(answered: number, headers: IncomingHeaders): Promise<void> {
+    isHeld = true;
+    controller?.pause();
+    const retry = await onUnauthorized();
+    if (isOver) return;
+    if (retry) {
+      finish({ kind: 'retry' });
+      controller?.abort(new Error('sent again'));
+      return;
+    }
+    isHeld = false;
+    try {
+      writeHead(answered, headers);
+    } catch (error) {
+      cut(refusalOfFailure(error as Error, host));
+    }
+    if (hasEnded) end();
+    else controller?.resume();
+  }
+
+  response.on('close', onAgentGone).on('drain', onDrain);
+
+  const handler: Dispatcher.DispatchHandler = {
+    onRequestStart: (started) => {
+      controller = started;
+      const refusal = isOver ? null : recheck();
+      if (refusal !== null) cut(refusal);
+      else if (isOver) started.abort(new Error('over'));
+    },
+    onResponseStart: (_controller, answered, headers) => {
+      if (upstreamStatus.isInterim(answered) || isOver) return;
+      status = answered;
+      if (upstreamStatus.isUnauthorized(answered)) void hold(answered, headers);
+      else writeHead(answered, headers);
+    },
+    onResponseData: (started, chunk) => {
+      if (isOver) return;
+      bytes += chunk.length;
+      if (!response.write(chunk)) started.pause();
+    },
+    onResponseEnd: () => {
+      if (isOver) return;
+      if (isHeld) hasEnded = true;
+      else end();
+    },
+    onResponseError: (_controller, error) => {
+      cut(refusalOfFailure(error, host));
+    },
+  };
+
+  return { handler, done, cut, status: () => status, bytes: () => bytes };
+}
+
+type IncomingHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+/** @throws {Error} with a code that reads as an invalid answer. */
+function relayedHeaders(status: number, headers: IncomingHeaders): string[] {
+  const coding = headers['transfer-encoding'];
+  // undici undoes `chunked` alone; another coding would lose its label here.
+  if (coding !== undefined && (typeof coding !== 'string' || coding.toLowerCase() !== 'chunked')) {
+    throw Object.assign(new Error('transfer coding'), { code: 'HPE_INVALID_TRANSFER_ENCODING' });
+  }
+  const named = String(headers.connection ?? '').toLowerCase();
+  const listed = named === '' || named === 'close' || named === 'keep-alive' ? [] : named.split(/[\s,]+/);
+  const relayed: string[] = [];
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || betweenConnections.has(name) || listed.includes(name)) continue;
+    // A refusal is known by this header, so no upstream may send it.
+    if (name === 'transfer-encoding' || name === decisionHeader) continue;
+    if (name === 'content-length' && (upstreamStatus.forbidsLength(status) || coding !== undefined)) continue;
+    if (typeof value === 'string') relayed.push(name, value);
+    else for (const one of value) relayed.push(name, one);
+  }
+  return relayed;
+}

@@ -1,0 +1,112 @@
+// What an agent is answered when its request is refused: the one file that knows HTTP status codes.
+
+import { STATUS_CODES, type ServerResponse } from 'node:http';
+import { decisionHeader, heartbeatSeconds } from '../../policy/contract.ts';
+import type { Closest, Decision } from '../../policy/decision.ts';
+import { reasons, type Reason } from '../../policy/reasons.ts';
+import type { Refusal } from '../../policy/refusal.ts';
+
+const statuses: Readonly<Record<Reason, number>> = {
+  // a decision
+  no_grant: 403,
+  denied_by_rule: 403,
+  halted: 403,
+  credential_ambiguous: 403,
+  credential_ceiling: 403,
+  destination_blocked: 403,
+  protocol_unsupported: 403,
+  // the request
+  request_malformed: 400,
+  request_ambiguous: 400,
+  names_disagree: 421,
+  expectation_unsupported: 417,
+  target_too_long: 414, // RFC 9112 section 3: a server MUST, whatever else it answers for size
+  headers_too_large: 431,
+  // a dependency of ours
+  policy_stale: 503,
+  secret_unavailable: 503,
+  // the upstream: it answers wrongly, or not at all
+  upstream_untrusted: 502,
+  upstream_invalid: 502,
+  upstream_unreachable: 504,
+  upstream_timeout: 504,
+  // a defect of ours
+  sidecar_failed: 500,
+};
+
+/** Seconds after which trying again can help: both wait for a refresh of ours. */
+const retryAfterSeconds: Partial<Readonly<Record<Reason, number>>> = {
+  policy_stale: heartbeatSeconds,
+  secret_unavailable: heartbeatSeconds,
+};
+
+/** RFC 9457, with the extension members of a refusal. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: Reason;
+  readonly rule: string | null;
+  readonly policy: string | null;
+  readonly closest: Closest | null;
+  readonly message: string;
+  /** Seconds, or null when trying again changes nothing. */
+  readonly retryAfter: number | null;
+  /** The id under which the audit has this request. */
+  readonly decision: string;
+}
+
+export function createProblem(id: string, { reason, message }: Refusal, decision: Decision | null): Problem {
+  return {
+    type: `https://outrider.dev/reasons#${reason}`,
+    title: reasons[reason],
+    status: statuses[reason],
+    code: reason,
+    rule: decision?.rule ?? null,
+    policy: decision?.policy ?? null,
+    closest: decision?.closest ?? null,
+    message,
+    retryAfter: retryAfterSeconds[reason] ?? null,
+    decision: id,
+  };
+}
+
+/**
+ * Writes the whole answer but does not end it, so that a body still on its way can be read first.
+ * @param close whether the connection ends with it.
+ */
+export function writeProblem(response: ServerResponse, problem: Problem, close: boolean): void {
+  const body = Buffer.from(JSON.stringify(problem));
+  if (close) response.shouldKeepAlive = false;
+  response.writeHead(problem.status, headersOf(problem, body.length));
+  response.write(body);
+}
+
+/** The same for a socket that has no response object: the request could not be parsed at all. */
+export function encodeProblem(problem: Problem): string {
+  const body = JSON.stringify(problem);
+  const headers = [...headersOf(problem, Buffer.byteLength(body)), 'connection', 'close'];
+  const lines = [`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`];
+  for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`);
+  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+}
+
+/** Statuses of an upstream's answer that change how it is passed on. */
+export const upstreamStatus = {
+  /** Before the answer proper: we answer `Expect` ourselves and pass none of them on. */
+  isInterim: (status: number): boolean => status < 200,
+  /** What a rotated credential gets. */
+  isUnauthorized: (status: number): boolean => status === 401,
+  /** RFC 9110 section 8.6 forbids Content-Length there. */
+  forbidsLength: (status: number): boolean => status === 204,
+} as const;
+
+/** To a well-formed CONNECT, before anything is dialled or decided. */
+export const connectionEstablished = `HTTP/1.1 200 ${STATUS_CODES[200]}\r\n\r\n`;
+
+function headersOf(problem: Problem, length: number): string[] {
+  const headers = ['content-type', 'application/problem+json', 'content-length', String(length)];
+  headers.push('cache-control', 'no-store', decisionHeader, problem.decision);
+  if (problem.retryAfter !== null) headers.push('retry-after', String(problem.retryAfter));
+  return headers;
+}

@@ -1,0 +1,192 @@
+// The front door: one HTTP server per loopback address. Requests with a whole URL and what comes out of tunnels
+// enter here alike; each connection carries one exchange at a time.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { Duplex } from 'node:stream';
+import type { Authority as Place } from '../../policy/canonical.ts';
+import { refuse, type Refusal } from '../../policy/refusal.ts';
+import type { Audit } from '../audit/record.ts';
+import type { SnapshotSource } from '../control/snapshot.ts';
+import type { Credentials } from '../credentials/credentials.ts';
+import { createAddressGuard } from '../dns/addresses.ts';
+import type { Resolver } from '../dns/resolver.ts';
+import { SidecarError } from '../errors.ts';
+import type { Authority } from '../tls/authority.ts';
+import { createDialler } from './dialler.ts';
+import { createExchangeHandler } from './exchange.ts';
+import { createInFlight } from './in-flight.ts';
+import { createProblem, encodeProblem } from './respond.ts';
+import { endTrail, startTrail } from './trail.ts';
+import { createTunnels, type Tunnel } from './tunnel.ts';
+import { createUpstreams } from './upstream.ts';
+
+export interface ProxyOptions {
+  readonly snapshots: SnapshotSource;
+  readonly credentials: Pick<Credentials, 'resolve' | 'replace'>;
+  readonly authority: Authority;
+  readonly resolver: Resolver;
+  readonly audit: Audit;
+}
+
+export interface Proxy {
+  /**
+   * @param port 0 for a free one, the same on every host.
+   * @throws SidecarError PORT_TAKEN: whoever holds the port could be read by agents as if it were us (K-22).
+   */
+  listen(port: number, hosts: readonly string[]): Promise<{ readonly port: number }>;
+  /** Cuts what is open and frees the port. */
+  close(): Promise<void>;
+}
+
+const limits = {
+  /** Of one head, target included; the sum that `headers_too_large` names. */
+  maxHeaderSize: 64 * 1024,
+  /** From the connection's start, or the first byte of a later request, to the end of the head. */
+  headersTimeout: 10_000,
+  connectionsCheckingInterval: 2000,
+  /** Uploads may take long; silence of the upstream is what ends them. */
+  requestTimeout: 0,
+  /** Loopback connections cost a descriptor; clients that pool them drop them long before. */
+  keepAliveTimeout: 300_000,
+} as const;
+/** About 60 KiB each with TLS; a pod's agents that need more are better served by being told. */
+const maxConnections = 512;
+/** apt sends up to ten requests ahead of their answers. */
+const maxPipelined = 16;
+
+interface Connection {
+  readonly tunnel: Tunnel | null;
+  isBusy: boolean;
+  readonly waiting: { readonly message: IncomingMessage; readonly response: ServerResponse }[];
+}
+
+export function createProxy({ snapshots, credentials, authority, resolver, audit }: ProxyOptions): Proxy {
+  const ownPorts = new Set<number>();
+  const guard = createAddressGuard({ ownAddresses: addressesOfThisPod(), ownPorts });
+  const inFlight = createInFlight(snapshots);
+  const upstreams = createUpstreams(createDialler({ resolver, guard }));
+  const handle = createExchangeHandler({ snapshots, credentials, upstreams, inFlight, audit });
+  const servers: Server[] = [];
+  const sockets = new Set<Duplex>();
+  const connections = new WeakMap<Duplex, Connection>();
+  const tunnels = createTunnels({
+    authority,
+    onOpen: (stream, tunnel) => {
+      connections.set(stream, { tunnel, isBusy: false, waiting: [] });
+      servers[0]?.emit('connection', stream);
+    },
+    onFailure: (target, refusal) => recordUnread(refusal, { authority: target }, 0),
+  });
+
+  function createFront(): Server {
+    const server = createServer({ ...limits, requireHostHeader: false, noDelay: true });
+    // Node would drop the headers beyond its limit without a word; ours refuses them.
+    server.maxHeadersCount = 0;
+    server.maxConnections = maxConnections;
+    server.on('connection', (socket: Socket) => {
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+      if (!connections.has(socket)) connections.set(socket, { tunnel: null, isBusy: false, waiting: [] });
+    });
+    server.on('request', enqueue);
+    server.on('checkContinue', enqueue);
+    server.on('checkExpectation', enqueue);
+    server.on('connect', openTunnel);
+    server.on('clientError', onUnreadable);
+    return server;
+  }
+
+  /** Node hands pipelined requests over all at once; a later one must not overtake a refusal that closes (H-06). */
+  function enqueue(message: IncomingMessage, response: ServerResponse): void {
+    const connection = connections.get(message.socket);
+    if (connection === undefined || connection.waiting.length >= maxPipelined) {
+      message.socket.destroy();
+      return;
+    }
+    connection.waiting.push({ message, response });
+    if (!connection.isBusy) void work(connection);
+  }
+
+  async function work(connection: Connection): Promise<void> {
+    connection.isBusy = true;
+    for (let next = connection.waiting.shift(); next !== undefined; next = connection.waiting.shift()) {
+      await handle({ ...next, tunnel: connection.tunnel });
+      if (!next.response.shouldKeepAlive || next.message.socket.destroyed) connection.waiting.length = 0;
+    }
+    connection.isBusy = false;
+  }
+
+  function openTunnel(message: IncomingMessage, stream: Duplex, early: Buffer): void {
+    stream.on('error', () => {});
+    const connection = connections.get(message.socket);
+    const nested = connection?.tunnel ?? null;
+    const refusal =
+      nested !== null || connection?.isBusy !== false
+        ? refuse(
+            'protocol_unsupported',
+            'CONNECT inside a tunnel or behind an unanswered request is not supported.',
+          )
+        : tunnels.open(message, stream as Socket, early);
+    if (refusal !== null) answerUnread(stream, refusal, nested);
+  }
+
+  /** The parser gave up: there is no request object, and no telling where another request would start. */
+  function onUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const connection = connections.get(socket);
+    const refusal =
+      error.code === 'HPE_HEADER_OVERFLOW'
+        ? refuse('headers_too_large', 'The request has more than 64 KiB of headers.')
+        : refuse('request_malformed', `The request could not be parsed (${error.code ?? 'unknown'}).`);
+    if (error.code === 'ECONNRESET' || connection?.isBusy !== false || !socket.writable) socket.destroy();
+    else answerUnread(socket, refusal, connection.tunnel);
+  }
+
+  function answerUnread(socket: Duplex, refusal: Refusal, tunnel: Tunnel | null): void {
+    const trail = startTrail(null, tunnel);
+    const problem = createProblem(trail.id, refusal, null);
+    socket.end(encodeProblem(problem), () => socket.destroy());
+    audit.record(endTrail({ ...trail, refusal, status: problem.status }));
+  }
+
+  function recordUnread(refusal: Refusal, target: { readonly authority: Place }, status: number): void {
+    audit.record(endTrail({ ...startTrail(null, target), refusal, status }));
+  }
+
+  return {
+    listen: async (port, hosts) => {
+      let chosen = port;
+      for (const host of hosts) {
+        const server = createFront();
+        servers.push(server);
+        chosen = await listenOn(server, chosen, host);
+        ownPorts.add(chosen);
+      }
+      return { port: chosen };
+    },
+    close: async () => {
+      inFlight.close();
+      const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
+      for (const socket of sockets) socket.destroy();
+      await upstreams.close();
+      await Promise.all(closed);
+    },
+  };
+}
+
+function listenOn(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(new SidecarError('PORT_TAKEN', { detail: `${host} port ${port}: ${error.code}.` }));
+    });
+    server.listen(port, host, () => {
+      server.removeAllListeners('error');
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+function addressesOfThisPod(): string[] {
+  return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
+}

@@ -1,0 +1,65 @@
+// Why an upstream gave no answer, as a refusal. Error texts of TLS and DNS are not passed on, only codes.
+
+import { refuse, type Refusal } from '../../policy/refusal.ts';
+
+/** Carries a refusal through undici, which hands a connector's error back as it is. */
+export interface ConnectError extends Error {
+  readonly refusal: Refusal;
+}
+
+export function connectError(refusal: Refusal): ConnectError {
+  return Object.assign(new Error(refusal.message), { refusal });
+}
+
+const timeouts = /^(?:UND_ERR_HEADERS_TIMEOUT|UND_ERR_BODY_TIMEOUT|ETIMEDOUT)$/;
+/** llhttp's codes, undici's own checks, and what Node refuses to send on as a header. */
+const invalid =
+  /^(?:HPE_.*|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_CONTENT_LENGTH_MISMATCH|ERR_(?:HTTP_)?INVALID_.*)$/;
+
+/** Of what went wrong after the connection was made, or while making it. */
+export function refusalOfFailure(error: Error, host: string): Refusal {
+  if ('refusal' in error) return (error as ConnectError).refusal;
+  const code = codeOf(error);
+  if (timeouts.test(code)) {
+    return refuse('upstream_timeout', `${host} did not answer in time; try again later.`);
+  }
+  // undici reports an unasked-for 100, 101 or second answer under the code of a lost connection.
+  if (invalid.test(code) || /^bad (?:response|upgrade)$/.test(error.message)) {
+    return refuse('upstream_invalid', `${host} sent something that is not valid HTTP (${code}).`);
+  }
+  if (code.startsWith('UND_ERR_REQ_') || code.startsWith('UND_ERR_INVALID')) {
+    return refuse('sidecar_failed', `The request could not be sent (${code}).`);
+  }
+  return refuse(
+    'upstream_unreachable',
+    `${host} closed the connection before the answer was whole (${code}).`,
+  );
+}
+
+/** Of a failed TCP connection. */
+export function refuseUnreachable(error: Error, host: string): Refusal {
+  const code = codeOf(error);
+  return timeouts.test(code)
+    ? refuse('upstream_timeout', `${host} did not accept a connection in time.`)
+    : refuse('upstream_unreachable', `${host} could not be reached (${code}).`);
+}
+
+/** Of a failed TLS handshake. */
+export function refuseUntrusted(error: Error, host: string): Refusal {
+  const code = codeOf(error);
+  return code === 'ECONNRESET'
+    ? refuse('upstream_unreachable', `${host} closed the connection during the TLS handshake.`)
+    : refuse(
+        'upstream_untrusted',
+        `${host} did not prove its name with a certificate of a trusted CA (${code}).`,
+      );
+}
+
+export function refuseUnresolved(error: unknown, host: string): Refusal {
+  return refuse('upstream_unreachable', `The name ${host} was not found in DNS (${codeOf(error)}).`);
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  return typeof code === 'string' && /^[A-Z0-9_]{1,64}$/.test(code) ? code : 'no code';
+}

@@ -1,0 +1,158 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  emptyRuleset,
+  type Ruleset,
+  type RulesetCredential,
+  type RulesetDestination,
+} from '../../../policy/ruleset.ts';
+import type { Audit, ExchangeRecord } from '../../../sidecar/audit/record.ts';
+import { compileSnapshot, type Snapshot, type SnapshotSource } from '../../../sidecar/control/snapshot.ts';
+import { Secret } from '../../../sidecar/credentials/secret.ts';
+import { createResolver, type Resolver } from '../../../sidecar/dns/resolver.ts';
+import { SidecarError } from '../../../sidecar/errors.ts';
+import { createProxy } from '../../../sidecar/proxy/server.ts';
+import { createAuthority } from '../../../sidecar/tls/authority.ts';
+import { waitFor } from '../../cluster/deadline.ts';
+import { originName, type Origin, type TestCa } from './origin.ts';
+
+export const token = 'real-token-3f9a';
+export const tokenPlaceholder = 'outrider-placeholder.research.token';
+
+export interface Fixture {
+  readonly port: number;
+  readonly caPem: string;
+  readonly records: ExchangeRecord[];
+  /** The next record, which is written when its exchange has ended. */
+  record(): Promise<ExchangeRecord>;
+  /** Puts another ruleset in force, as the operator would. */
+  swap(ruleset: Partial<Ruleset>): void;
+  setFresh(fresh: boolean): void;
+  /** What the source of the credential holds from now on; null when it cannot be had. */
+  setSecret(value: string | null): void;
+  /** Runs before each secret is handed out: a slow source, or what happens meanwhile. */
+  beforeResolve(hook: () => void | Promise<void>): void;
+  close(): Promise<void>;
+}
+
+export interface FixtureOptions {
+  readonly ca: TestCa;
+  readonly origin: Pick<Origin, 'port'>;
+  readonly ruleset?: Partial<Ruleset>;
+  readonly destination?: Partial<RulesetDestination>;
+  readonly resolver?: Resolver;
+  readonly hosts?: readonly string[];
+}
+
+const bearer: RulesetCredential = {
+  source: { kind: 'file', path: 'token' },
+  allow: [{ destination: 'origin' }],
+  inject: { kind: 'bearer' },
+  refreshIntervalMs: 60_000,
+};
+
+/**
+ * A proxy in front of `origin`, which agents know as api.example.test. Rules: GET and others under /token get the
+ * credential, everything under /plain goes without, /token/forbidden is denied.
+ */
+export async function startFixture(options: FixtureOptions): Promise<Fixture> {
+  const { ca, origin, destination, hosts = ['127.0.0.1'] } = options;
+  const keysDirectory = mkdtempSync(join(tmpdir(), 'outrider-keys-'));
+  const base: Ruleset = {
+    ...emptyRuleset({ namespace: 'research', serviceAccount: 'agent' }),
+    guards: [
+      {
+        policy: 'team',
+        name: 'never',
+        destination: 'origin',
+        paths: ['/token/forbidden/**'],
+        message: 'Ask Ada.',
+      },
+    ],
+    grants: [
+      { policy: 'team', name: 'plain', destination: 'origin', paths: ['/plain/**'] },
+      { policy: 'team', name: 'token', destination: 'origin', paths: ['/token/**'], credential: 'token' },
+    ],
+    credentials: { token: bearer },
+    destinations: {
+      origin: {
+        names: [originName],
+        port: origin.port,
+        scheme: 'https',
+        cidrs: ['127.0.0.0/8'],
+        caBundle: ca.authority.certPem,
+        ...destination,
+      },
+    },
+    ...options.ruleset,
+  };
+  const snapshots = createSwitch(compileSnapshot(base));
+  const records: ExchangeRecord[] = [];
+  let taken = 0;
+  const audit: Audit = { record: (record) => void records.push(record), close: async () => {} };
+  const authority = createAuthority({ keysDirectory });
+  let secret: string | null = token;
+  let hook: () => void | Promise<void> = () => {};
+  const resolve = async (): Promise<Secret> => {
+    await hook();
+    if (secret === null) throw new SidecarError('VAULT_SEALED');
+    return new Secret(secret);
+  };
+  const proxy = createProxy({
+    snapshots,
+    credentials: { resolve, replace: resolve },
+    authority,
+    resolver: options.resolver ?? createResolver({ overrides: { [originName]: '127.0.0.1' } }),
+    audit,
+  });
+  const { port } = await proxy.listen(0, hosts);
+  return {
+    port,
+    caPem: authority.certificatePem,
+    records,
+    record: () =>
+      waitFor({ what: 'the next record', timeoutMs: 5000, everyMs: 5 }, async () => {
+        const next = records[taken];
+        if (next !== undefined) taken += 1;
+        return next;
+      }),
+    swap: (ruleset) => snapshots.swap(compileSnapshot({ ...base, ...ruleset })),
+    setFresh: (fresh) => snapshots.setFresh(fresh),
+    setSecret: (value) => {
+      secret = value;
+    },
+    beforeResolve: (next) => {
+      hook = next;
+    },
+    close: async () => {
+      await proxy.close();
+      rmSync(keysDirectory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A snapshot source whose snapshot and lease the test sets. */
+function createSwitch(first: Snapshot): SnapshotSource & {
+  swap(next: Snapshot): void;
+  setFresh(fresh: boolean): void;
+} {
+  let current = first;
+  let fresh = true;
+  const listeners = new Set<(snapshot: Snapshot) => void>();
+  return {
+    current: () => current,
+    fresh: () => fresh,
+    onChange: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    swap: (next) => {
+      current = next;
+      for (const listener of listeners) listener(next);
+    },
+    setFresh: (next) => {
+      fresh = next;
+    },
+  };
+}
