@@ -42,6 +42,7 @@ export interface ControllerDeps {
 
 /** Status writes are waits for the API server; more at once would only queue there. */
 const concurrency = 4;
+const conflictMs = 250;
 /** Everything once more, in case that something outside changed a status, or a trigger is missing. */
 const resyncMs = 10 * 60_000;
 
@@ -60,6 +61,8 @@ export function createController(deps: ControllerDeps): Controller {
       const result = await status.write(kind, object, deps.decide(object), term);
       return result.kind === 'wait' ? { kind: 'requeue', afterMs: result.afterMs } : { kind: 'done' };
     } catch (error) {
+      // The object is newer than what was decided by; the watch brings it.
+      if (codeOf(error) === 'KUBE_CONFLICT') return { kind: 'requeue', afterMs: conflictMs };
       const final = error instanceof OperatorError && !error.retryable;
       return { kind: final ? 'terminal' : 'retry', error };
     }

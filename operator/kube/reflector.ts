@@ -39,13 +39,15 @@ export interface ReflectorDeps<T extends KubeObject> {
   readonly labelSelector?: string;
   /** Keeps what is needed of an object: thousands of pods are held in memory. */
   readonly project: (object: KubeObject) => T;
+  /** For tests, which cannot wait so long. */
+  readonly watchSeconds?: number;
 }
 
 /**
  * Every watch ends this soon and is taken up again, which proves an idle one live. Below `watchProofSeconds` by
  * enough for one reconnection; the API server also sends a bookmark shortly before it ends a watch.
  */
-const watchSeconds = 10;
+const defaultWatchSeconds = 10;
 /** A watch that outlasts its own end by this much has gone silent. */
 const silenceMs = 2_000;
 /** Short at most: while a watch is down, heartbeats stop, and the lease of every sidecar runs (60 s). */
@@ -58,7 +60,7 @@ const minWatchMs = 1_000;
 const minRelistMs = 1_000;
 
 export function createReflector<T extends KubeObject>(deps: ReflectorDeps<T>): Reflector<T> {
-  const { client, metrics, kind, path } = deps;
+  const { client, metrics, kind, path, watchSeconds = defaultWatchSeconds } = deps;
   const log = deps.log.child({ kind });
   const store = createStore<T>();
   const listeners: ((change: Change<T>) => void)[] = [];

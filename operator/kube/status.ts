@@ -1,5 +1,5 @@
 // Writes the status of our kinds: only what differs, no more often than every few seconds per object, by server-side
-// apply, so that conditions of other writers stay and nothing here can conflict.
+// apply, so that conditions of other writers stay.
 
 import { apiVersion } from '../../policy/contract.ts';
 import { kinds, type KindName } from '../../policy/resources/kinds.ts';
@@ -73,7 +73,7 @@ export function createStatusWriter({
       if (last === undefined ? json === canonicalJson(ownPart(object, desired)) : json === last.json)
         return { kind: 'same' };
       if (last !== undefined) return { kind: 'wait', afterMs: last.atMs + minIntervalMs - now };
-      const { namespace, name, uid } = object.metadata;
+      const { namespace, name, resourceVersion } = object.metadata;
       const place = namespace === undefined ? '' : `namespaces/${namespace}/`;
       try {
         await client.request({
@@ -81,8 +81,9 @@ export function createStatusWriter({
           path: `/apis/${apiVersion}/${place}${kinds[kind].plural}/${name}/status`,
           query: { fieldManager, force: 'true' },
           patch: 'apply-patch',
-          // The uid keeps the status of a deleted object off its successor of the same name.
-          body: { apiVersion, kind, metadata: { name, namespace, uid }, status },
+          // A status that was decided by an older view (of a replica that leads no more, or of an object that was
+          // deleted and made anew) is refused. A uid here would be ignored: tried.
+          body: { apiVersion, kind, metadata: { name, namespace, resourceVersion }, status },
           signal,
         });
       } catch (error) {
