@@ -3,7 +3,7 @@ import type { Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface HostLock {
-  readonly release: () => Promise<void>;
+  release(): Promise<void>;
 }
 
 export interface HostLockOptions {

@@ -8,7 +8,12 @@ export function nodeSkipReason(): string | undefined {
   return `whole-node level NOT RUN: ${obstacle}`;
 }
 
-export function nodeObstacle(): string | undefined {
+export function requireNodeHost(): void {
+  const obstacle = nodeObstacle();
+  if (obstacle !== undefined) throw new Error(`a whole node cannot run here: ${obstacle}`);
+}
+
+function nodeObstacle(): string | undefined {
   if (process.platform !== 'linux') return `needs Linux, not ${process.platform}`;
   if (!hasRoot()) return `needs root (this is uid ${process.getuid?.()}); run it with sudo to include it`;
   return undefined;

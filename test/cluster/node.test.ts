@@ -8,7 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { stringify } from 'yaml';
 import { waitFor } from './deadline.ts';
 import { acquireHostLock } from './host-lock.ts';
-import { nodeSkipReason } from './node-availability.ts';
+import { nodeSkipReason, requireNodeHost } from './node-availability.ts';
 import { cleanUpNode, nodeRuntimeFolder, processesOfNode } from './node-cleanup.ts';
 import { readSettings } from './node-network.ts';
 import { nodeLock, startNode } from './node.ts';
@@ -21,6 +21,7 @@ describe('a whole node for tests', { skip: nodeSkipReason() ?? false }, () => {
   let node: ClusterNode; // undefined if it could not start
 
   before(async () => {
+    requireNodeHost();
     hostBefore = await describeHost();
     killedFolder = await killNodeWithPod();
     node = await startNode({ lockTimeoutMs: 10 * 60_000 });

@@ -14,13 +14,14 @@ import { launchControllers } from './controllers.ts';
 import { launchControlPlane } from './control-plane.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { acquireHostLock } from './host-lock.ts';
+import type { HostLock } from './host-lock.ts';
 import { publishHostService } from './host-service.ts';
 import type { HostService } from './host-service.ts';
 import { createImageBuilder } from './images.ts';
 import type { ImageBuilder, ImageRecipe } from './images.ts';
 import { launchJaeger } from './jaeger.ts';
 import type { Jaeger } from './jaeger.ts';
-import { nodeObstacle } from './node-availability.ts';
+import { requireNodeHost } from './node-availability.ts';
 import { cleanUpNode, recordNode } from './node-cleanup.ts';
 import { launchKubelet, launchKubeProxy, launchScheduler, nodeName } from './node-components.ts';
 import { nodeAddress, setUpNetwork } from './node-network.ts';
@@ -68,8 +69,7 @@ export interface ClusterNode extends Omit<ControlPlane, 'stop'> {
  * has one set of addresses.
  */
 export async function startNode(options: NodeOptions = {}): Promise<ClusterNode> {
-  const obstacle = nodeObstacle();
-  if (obstacle !== undefined) throw new Error(`a whole node cannot run here: ${obstacle}`);
+  requireNodeHost();
   await requireCommands(
     [
       'containerd',
@@ -100,7 +100,7 @@ export async function startNode(options: NodeOptions = {}): Promise<ClusterNode>
   // Once only: after it another run may hold the lock, and its node is not ours to clean up.
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
-    stopped ??= cleanUpNode().finally(lock.release);
+    stopped ??= cleanUpAndRelease(lock);
     return stopped;
   };
   stopOnSignals(stop);
@@ -112,6 +112,14 @@ export async function startNode(options: NodeOptions = {}): Promise<ClusterNode>
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+async function cleanUpAndRelease(lock: HostLock): Promise<void> {
+  try {
+    await cleanUpNode();
+  } finally {
+    await lock.release();
   }
 }
 
@@ -159,8 +167,9 @@ async function launchNode(
       { forward: options.publicDns === true },
     ),
     launchControllers({ run, bin: bins.kube, kubeconfig, authority, apiServer, kubectl }),
-    enableKubernetesAuth(vault, controlPlane),
-    publish({ namespace: 'vault', name: 'vault', port: 8200, hostPort: portOf(vault.address) }),
+    publish({ namespace: 'vault', name: 'vault', port: 8200, hostPort: portOf(vault.address) }).then(() =>
+      enableKubernetesAuth(vault, controlPlane),
+    ),
     publish({ namespace: 'jaeger', name: 'jaeger', port: 4318, hostPort: portOf(jaeger.otlpEndpoint) }),
     kubelet.waitFor('the node', 60_000, async () => {
       await kubectl(['wait', '--for=condition=Ready', `node/${nodeName}`, '--timeout=1s']);
