@@ -1,0 +1,109 @@
+// All parts of the sidecar, wired for a pod. Local mode wires the same parts for a command (cli/run.ts).
+
+import { networkInterfaces } from 'node:os';
+import { createAudit, createDecisionLog } from './audit/audit.ts';
+import { createLineWriter, type LineWriterOptions } from './audit/line-writer.ts';
+import { createSpanExport } from './audit/span-export.ts';
+import type { SidecarConfig } from './config.ts';
+import { createKeptWatermark } from './control/kept-watermark.ts';
+import { createOperatorEndpoint } from './control/operator-endpoint.ts';
+import { createOperatorStream } from './control/operator-stream.ts';
+import { createPolicyState } from './control/policy-state.ts';
+import { createReports } from './control/reports.ts';
+import { createCredentials } from './credentials/credentials.ts';
+import { createFileProvider } from './credentials/file.ts';
+import { createVaultProvider } from './credentials/vault.ts';
+import type { Diagnostics } from './diagnostics.ts';
+import { createResolver } from './dns/resolver.ts';
+import { SidecarError } from './errors.ts';
+import { createHealth } from './health.ts';
+import { createProxy } from './proxy/server.ts';
+import { createAuthority } from './tls/authority.ts';
+import { writeTrustStore } from './tls/trust-store.ts';
+
+export interface SidecarOptions {
+  readonly config: SidecarConfig;
+  readonly paths: Readonly<Record<'trust' | 'keys' | 'state' | 'tokens', string>>;
+  readonly ports: { readonly proxy: number; readonly health: number };
+  /** Where decision lines go. */
+  readonly output: LineWriterOptions['stream'];
+  readonly diagnostics: Diagnostics;
+}
+
+export interface Sidecar {
+  /** Resolves when it listens; it is ready when a ruleset is there too. @throws SidecarError */
+  start(): Promise<{ readonly proxy: number; readonly health: number }>;
+  /** Ends every exchange, then sends what is left of the audit and gives up its sessions. */
+  stop(): Promise<void>;
+}
+
+/** @throws SidecarError when what it keeps from before cannot be read or written. */
+export function createSidecar({ config, paths, ports, output, diagnostics }: SidecarOptions): Sidecar {
+  const snapshots = createPolicyState({
+    kept: createKeptWatermark({ directory: paths.state }),
+    onFailure: (error) => diagnostics.failed(error),
+  });
+  const endpoint = createOperatorEndpoint({
+    address: config.operator,
+    ca: config.operatorCa,
+    keysDirectory: paths.keys,
+    tokensDirectory: paths.tokens,
+  });
+  const stream = createOperatorStream({ endpoint, state: snapshots, diagnostics });
+  const credentials = createCredentials({
+    snapshots,
+    providers: {
+      vault: createVaultProvider({ tokensDirectory: paths.tokens }),
+      file: createFileProvider({ directory: null }),
+    },
+  });
+  const reports = createReports({ endpoint, state: snapshots, credentials, diagnostics });
+  const lines = createLineWriter({
+    stream: output,
+    onDropped: (count) =>
+      diagnostics.failed(new SidecarError('DECISIONS_DROPPED', { detail: `There were ${count}.` })),
+  });
+  const spans = createSpanExport({ snapshots, diagnostics, resource: resourceOf(config) });
+  const audit = createAudit([createDecisionLog(lines), spans]);
+  const authority = createAuthority({ keysDirectory: paths.keys });
+  const proxy = createProxy({ snapshots, credentials, authority, resolver: createResolver(), audit });
+  let listening = false;
+  const health = createHealth({ ready: () => listening && snapshots.current() !== null });
+
+  return {
+    async start() {
+      // First, since the answer takes longest; what follows until the first `await` runs before it comes.
+      void stream.run();
+      void reports.run();
+      writeTrustStore({ directory: paths.trust, certificatePem: authority.certificatePem });
+      const proxying = await proxy.listen(ports.proxy, loopbackAddresses());
+      listening = true;
+      const answering = await health.listen(ports.health, config.podIp);
+      return { proxy: proxying.port, health: answering.port };
+    },
+    async stop() {
+      listening = false;
+      stream.close();
+      reports.close();
+      await proxy.close();
+      await Promise.all([audit.close(), credentials.close(), health.close()]);
+    },
+  };
+}
+
+/** Pods without IPv6 have no ::1. */
+function loopbackAddresses(): string[] {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return ['127.0.0.1', ...(addresses.some(({ address }) => address === '::1') ? ['::1'] : [])];
+}
+
+/** https://opentelemetry.io/docs/specs/semconv/resource/k8s/ */
+function resourceOf({ podName, podNamespace, podUid }: SidecarConfig): Readonly<Record<string, string>> {
+  return {
+    'service.name': 'outrider-sidecar',
+    'service.instance.id': podUid,
+    'k8s.pod.name': podName,
+    'k8s.namespace.name': podNamespace,
+    'k8s.pod.uid': podUid,
+  };
+}
