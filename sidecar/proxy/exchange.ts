@@ -35,6 +35,8 @@ export interface Agent {
   readonly tunnel: Tunnel | null;
   /** Whether it was told to send the body that it announced with `Expect`. */
   hasContinued?: boolean;
+  /** Set while the request is under way: ends it, when the rest of it turns out to be unreadable. */
+  cut?: (refusal: Refusal) => void;
 }
 
 /** What goes into the request's one authentication slot. */
@@ -150,6 +152,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     });
     const exchange = { request, cut: relay.cut };
     inFlight.add(exchange);
+    agent.cut = relay.cut;
     const end = timed(trail, 'upstream');
     upstreams.dispatch(
       {

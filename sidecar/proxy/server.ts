@@ -15,7 +15,7 @@ import type { Resolver } from '../dns/resolver.ts';
 import { SidecarError } from '../errors.ts';
 import type { Authority } from '../tls/authority.ts';
 import { createDialler } from './dialler.ts';
-import { createExchangeHandler } from './exchange.ts';
+import { createExchangeHandler, type Agent } from './exchange.ts';
 import { createInFlight } from './in-flight.ts';
 import { createProblem, encodeProblem } from './respond.ts';
 import { endTrail, startTrail } from './trail.ts';
@@ -58,8 +58,9 @@ const maxPipelined = 16;
 
 interface Connection {
   readonly tunnel: Tunnel | null;
-  isBusy: boolean;
-  readonly waiting: { readonly message: IncomingMessage; readonly response: ServerResponse }[];
+  /** The exchange under way. */
+  current: Agent | null;
+  readonly waiting: Agent[];
 }
 
 export function createProxy({ snapshots, credentials, authority, resolver, audit }: ProxyOptions): Proxy {
@@ -74,7 +75,7 @@ export function createProxy({ snapshots, credentials, authority, resolver, audit
   const tunnels = createTunnels({
     authority,
     onOpen: (stream, tunnel) => {
-      connections.set(stream, { tunnel, isBusy: false, waiting: [] });
+      connections.set(stream, { tunnel, current: null, waiting: [] });
       servers[0]?.emit('connection', stream);
     },
     onFailure: (target, refusal) => recordUnread(refusal, { authority: target }, 0),
@@ -88,7 +89,7 @@ export function createProxy({ snapshots, credentials, authority, resolver, audit
     server.on('connection', (socket: Socket) => {
       sockets.add(socket);
       socket.on('close', () => sockets.delete(socket));
-      if (!connections.has(socket)) connections.set(socket, { tunnel: null, isBusy: false, waiting: [] });
+      if (!connections.has(socket)) connections.set(socket, { tunnel: null, current: null, waiting: [] });
     });
     server.on('request', enqueue);
     server.on('checkContinue', enqueue);
@@ -105,17 +106,17 @@ export function createProxy({ snapshots, credentials, authority, resolver, audit
       message.socket.destroy();
       return;
     }
-    connection.waiting.push({ message, response });
-    if (!connection.isBusy) void work(connection);
+    connection.waiting.push({ message, response, tunnel: connection.tunnel });
+    if (connection.current === null) void work(connection);
   }
 
   async function work(connection: Connection): Promise<void> {
-    connection.isBusy = true;
     for (let next = connection.waiting.shift(); next !== undefined; next = connection.waiting.shift()) {
-      await handle({ ...next, tunnel: connection.tunnel });
+      connection.current = next;
+      await handle(next);
       if (!next.response.shouldKeepAlive || next.message.socket.destroyed) connection.waiting.length = 0;
     }
-    connection.isBusy = false;
+    connection.current = null;
   }
 
   function openTunnel(message: IncomingMessage, stream: Duplex, early: Buffer): void {
@@ -123,7 +124,7 @@ export function createProxy({ snapshots, credentials, authority, resolver, audit
     const connection = connections.get(message.socket);
     const nested = connection?.tunnel ?? null;
     const refusal =
-      nested !== null || connection?.isBusy !== false
+      nested !== null || connection?.current !== null
         ? refuse(
             'protocol_unsupported',
             'CONNECT inside a tunnel or behind an unanswered request is not supported.',
@@ -135,12 +136,24 @@ export function createProxy({ snapshots, credentials, authority, resolver, audit
   /** The parser gave up: there is no request object, and no telling where another request would start. */
   function onUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
     const connection = connections.get(socket);
+    if (connection === undefined || error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
     const refusal =
       error.code === 'HPE_HEADER_OVERFLOW'
         ? refuse('headers_too_large', 'The request has more than 64 KiB of headers.')
         : refuse('request_malformed', `The request could not be parsed (${error.code ?? 'unknown'}).`);
-    if (error.code === 'ECONNRESET' || connection?.isBusy !== false || !socket.writable) socket.destroy();
-    else answerUnread(socket, refusal, connection.tunnel);
+    const { current } = connection;
+    if (current === null) {
+      answerUnread(socket, refusal, connection.tunnel);
+      return;
+    }
+    // What is unreadable is the rest of the request under way, or one that came ahead of its answer.
+    connection.waiting.length = 0;
+    current.response.shouldKeepAlive = false;
+    if (current.message.complete) current.response.once('close', () => socket.destroy());
+    else current.cut?.(refusal);
   }
 
   function answerUnread(socket: Duplex, refusal: Refusal, tunnel: Tunnel | null): void {
