@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { waitFor } from '../cluster/deadline.ts';
+import { callHttps } from '../cluster/https-call.ts';
+import { installChart, operatorAccount, type InstalledChart } from '../support/installed-chart.ts';
+
+let chart: InstalledChart;
+
+before(async () => {
+  chart = await installChart();
+});
+after(() => chart?.cluster.stop());
+
+/** What RBAC says of `verb group/resource[/subresource][:name] [in namespace]`; the core group is written as v1. */
+async function isAllowed(user: string, what: string): Promise<boolean> {
+  const [, verb, group, resource, subresource, name, inNamespace] =
+    /^(\w+) ([\w.]+)\/(\w+)(?:\/(\w+))?(?::([\w-]+))?(?: in ([\w-]+))?$/.exec(what) ?? [];
+  assert.ok(verb, what);
+  const resourceAttributes = {
+    verb,
+    group: group === 'v1' ? '' : group,
+    resource,
+    subresource,
+    name,
+    namespace: inNamespace,
+  };
+  const { status, text } = await callHttps({
+    url: `${chart.cluster.server}/apis/authorization.k8s.io/v1/subjectaccessreviews`,
+    method: 'POST',
+    caPem: chart.cluster.caPem,
+    certPem: chart.cluster.admin.certPem,
+    keyPem: chart.cluster.admin.keyPem,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      apiVersion: 'authorization.k8s.io/v1',
+      kind: 'SubjectAccessReview',
+      spec: { user, resourceAttributes },
+    }),
+  });
+  assert.equal(status, 201, text);
+  return (JSON.parse(text) as { status: { allowed: boolean } }).status.allowed;
+}
+
+describe('the operator’s ServiceAccount', () => {
+  const forbidden = [
+    'get v1/secrets',
+    'list v1/secrets',
+    'watch v1/secrets in outrider-system',
+    'get v1/secrets:other in outrider-system',
+    'update v1/secrets:other in outrider-system',
+    'get v1/secrets:outrider-ca in default',
+    'create v1/secrets in outrider-system',
+    'delete v1/secrets:outrider-ca in outrider-system',
+    'get v1/pods in outrider-system',
+    'create v1/pods in outrider-system',
+    'create v1/pods/exec in outrider-system',
+    'create v1/serviceaccounts/token in outrider-system',
+    'patch v1/namespaces',
+    'create outrider.dev/agentpolicies',
+    'update outrider.dev/agentcredentials',
+    'patch outrider.dev/agentpolicies',
+    'patch outrider.dev/agentsecretstores',
+    'patch admissionregistration.k8s.io/mutatingwebhookconfigurations:other',
+    'update admissionregistration.k8s.io/mutatingwebhookconfigurations:outrider',
+    'create admissionregistration.k8s.io/mutatingwebhookconfigurations',
+    'patch admissionregistration.k8s.io/validatingadmissionpolicies',
+    'create authorization.k8s.io/subjectaccessreviews',
+    'update coordination.k8s.io/leases:other in outrider-system',
+    'create coordination.k8s.io/leases in default',
+    'impersonate v1/serviceaccounts',
+    'escalate rbac.authorization.k8s.io/clusterroles',
+  ];
+  for (const what of forbidden) {
+    test(`may not ${what} (O-09)`, async () => {
+      assert.equal(await isAllowed(operatorAccount, what), false);
+    });
+  }
+
+  test('may do what it needs', async () => {
+    for (const what of [
+      'get v1/secrets:outrider-ca in outrider-system',
+      'update v1/secrets:outrider-ca in outrider-system',
+      'patch admissionregistration.k8s.io/mutatingwebhookconfigurations:outrider',
+      'patch outrider.dev/agentpolicies/status in default',
+      'watch v1/pods',
+    ]) {
+      assert.equal(await isAllowed(operatorAccount, what), true, what);
+    }
+  });
+});
+
+describe('the roles for people', () => {
+  test('lets admins of a namespace write credentials, editors policies, and neither any store', async () => {
+    for (const role of ['admin', 'edit', 'view']) {
+      const binding = [role, '-n', 'default', `--clusterrole=${role}`, `--user=${role}`];
+      await chart.cluster.kubectl(['create', 'rolebinding', ...binding]);
+    }
+    await waitFor({ what: 'the roles in those of Kubernetes', timeoutMs: 10_000 }, () =>
+      isAllowed('admin', 'create outrider.dev/agentcredentials in default'),
+    );
+    const table = {
+      'create outrider.dev/agentcredentials in default': [true, false, false],
+      'update outrider.dev/agentpolicies in default': [true, true, false],
+      'list outrider.dev/agentcredentials in default': [true, true, true],
+      'patch outrider.dev/agentpolicies/status in default': [false, false, false],
+      'create outrider.dev/agentsecretstores': [false, false, false],
+      'create outrider.dev/agentdestinations': [false, false, false],
+    };
+    for (const [what, expected] of Object.entries(table)) {
+      const answers = await Promise.all(['admin', 'edit', 'view'].map((user) => isAllowed(user, what)));
+      assert.deepEqual(answers, expected, what);
+    }
+  });
+
+});
