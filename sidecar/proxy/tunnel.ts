@@ -1,6 +1,7 @@
 // CONNECT: the tunnel is opened without dialling anything, its TLS is ended with a leaf of the pod's CA, and what
 // comes out of it enters the front door again. So a refusal is read where clients read: inside TLS.
 
+import { constants } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
@@ -54,6 +55,8 @@ export function createTunnels({ authority, onOpen, onFailure }: TunnelOptions): 
       ALPNProtocols: ['http/1.1'],
       minVersion: 'TLSv1.2',
       handshakeTimeout: handshakeTimeoutMs,
+      // A session resumed under another name would skip the handshake that names it.
+      secureOptions: constants.SSL_OP_NO_TICKET,
       // Without a context OpenSSL has no certificate to show and sends an alert; an error would only hang up.
       SNICallback: (serverName, done) => {
         const name = canonicalHost(serverName);

@@ -1,6 +1,6 @@
 // Leaves of the pod's own CA, one per name that an agent asks for, as TLS contexts ready to use.
 
-import { constants, generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { createLeafEncoder, type Issuer } from './certificate.ts';
 
@@ -40,13 +40,7 @@ export function createLeaves({ issuer, now = Date.now }: LeavesOptions): Leaves 
       notBefore: new Date(nowMs - clockSkewMs),
       notAfter: new Date(nowMs - clockSkewMs + lifetimeMs),
     });
-    return createSecureContext({
-      key: keyPem,
-      cert: certificate,
-      minVersion: 'TLSv1.2',
-      // A session resumed under another name would skip the name check of its handshake.
-      secureOptions: constants.SSL_OP_NO_TICKET,
-    });
+    return createSecureContext({ key: keyPem, cert: certificate, minVersion: 'TLSv1.2' });
   }
 
   return (host) => {
