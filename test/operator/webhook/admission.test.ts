@@ -1,0 +1,320 @@
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { idRange } from '../../../operator/injector/identity.ts';
+import type { Pod } from '../../../operator/injector/pod.ts';
+import { createWebhookApp, type AdmissionOutcome } from '../../../operator/webhook/app.ts';
+import { waitFor } from '../../cluster/deadline.ts';
+import { settings } from '../../golden/cases.ts';
+import { createFixedAuthority } from '../../support/fixed-authority.ts';
+import { startHostileWebhook } from '../../support/hostile-webhook.ts';
+import { installChart, type InstalledChart } from '../../support/installed-chart.ts';
+import { redirectWebhook } from '../../support/webhook-target.ts';
+
+const authority = createFixedAuthority(['localhost']);
+const outcomes: AdmissionOutcome[] = [];
+const namespaces: Record<string, Record<string, string>> = {
+  plain: {},
+  agents: { 'outrider.dev/inject': 'enabled', 'pod-security.kubernetes.io/enforce': 'restricted' },
+  lenient: { 'outrider.dev/inject': 'enabled', 'outrider.dev/opt-out': 'allowed' },
+  limited: { 'outrider.dev/inject': 'enabled' },
+};
+let chart: InstalledChart;
+
+const startWebhook = async (port = 0) => {
+  const app = createWebhookApp({
+    authority,
+    settings,
+    drawId: () => randomInt(idRange.first, idRange.last + 1),
+    observe: (outcome) => outcomes.push(outcome),
+    fail: (error) =>
+      outcomes.push({ namespace: '', pod: '', verdict: 'deny', note: String(error), durationMs: 0 }),
+    cluster: {
+      namespaceLabels: async (name) => namespaces[name] ?? null,
+      stores: () => [
+        {
+          apiVersion: 'outrider.dev/v1alpha1',
+          kind: 'AgentSecretStore',
+          metadata: { name: 'corp-vault' },
+          spec: {
+            namespaceSelector: {},
+            audience: 'outrider.dev/corp-vault',
+            vault: { address: 'https://vault.vault.svc:8200', auth: { kubernetes: {} } },
+          },
+        },
+      ],
+      credentials: () => [],
+      policies: () => [],
+    },
+  });
+  await app.listen({ host: '127.0.0.1', port });
+  return app;
+};
+let webhook: Awaited<ReturnType<typeof startWebhook>>;
+
+before(async () => {
+  chart = await installChart();
+  webhook = await startWebhook();
+  const { port } = webhook.server.address() as AddressInfo;
+  await redirectWebhook(chart, `https://localhost:${port}/mutate`, authority.bundle());
+  for (const [name, labels] of Object.entries(namespaces)) {
+    const manifest = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
+    await chart.cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(manifest) });
+    await waitFor({ what: `the ServiceAccount of ${name}`, timeoutMs: 10_000 }, () =>
+      chart.cluster.kubectl(['get', 'serviceaccount', 'default', '-n', name]),
+    );
+  }
+  await waitFor({ what: 'the webhook in the API server', timeoutMs: 20_000 }, async () => {
+    await create(podIn('plain', { annotations: asks }), '--dry-run=server');
+    return outcomes.length > 0;
+  });
+});
+after(async () => {
+  await webhook?.close();
+  await chart?.cluster.stop();
+});
+beforeEach(() => {
+  outcomes.length = 0;
+});
+
+const asks = { 'outrider.dev/inject': 'true' };
+const careful = {
+  runAsNonRoot: true,
+  runAsUser: 1000,
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ['ALL'] },
+  seccompProfile: { type: 'RuntimeDefault' },
+};
+let count = 0;
+
+function podIn(namespace: string, metadata: object = {}, spec: object = {}): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: `triage-${++count}`, namespace, ...metadata },
+    spec: { containers: [{ name: 'agent', image: 'registry.example/triage:1' }], ...spec },
+  };
+}
+
+/** The pod as the API server stored it. */
+async function create(manifest: object, ...options: string[]): Promise<Pod> {
+  const stdin = JSON.stringify(manifest);
+  return JSON.parse(
+    await chart.cluster.kubectl(['create', '-o', 'json', '-f', '-', ...options], { stdin }),
+  ) as Pod;
+}
+
+const tokenPath = '/var/run/secrets/kubernetes.io/serviceaccount';
+const mountsOf = (pod: Pod, name: string): string[] =>
+  [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
+    .filter((container) => container.name === name)
+    .flatMap(({ volumeMounts = [] }) => volumeMounts.map(({ mountPath }) => mountPath));
+
+function assertInjected(pod: Pod): void {
+  const [sidecar] = pod.spec.initContainers ?? [];
+  assert.equal(sidecar?.name, 'outrider');
+  assert.equal(sidecar?.['restartPolicy'], 'Always');
+  assert.equal(sidecar?.['image'], settings.sidecar.image);
+  assert.equal(pod.metadata.labels?.['outrider.dev/injected'], 'true');
+  for (const { name, env = [] } of pod.spec.containers) {
+    const variables = new Map(env.map((variable) => [variable.name, variable.value]));
+    assert.equal(variables.get('https_proxy'), 'http://127.0.0.1:15001', name);
+    assert.equal(variables.get('NO_PROXY'), 'localhost,127.0.0.1,::1', name);
+  }
+}
+
+describe('the API server refuses', () => {
+  test('a pod that cannot be injected, with the field and what to write (K-07)', async () => {
+    await assert.rejects(
+      create(podIn('agents', {}, { shareProcessNamespace: true })),
+      /admission webhook "namespace.inject.outrider.dev" denied the request: outrider cannot inject this pod: spec\.shareProcessNamespace must be false/,
+    );
+  });
+
+  test('a pod whose annotation is misspelt (A8)', async () => {
+    await assert.rejects(
+      create(podIn('plain', { annotations: { 'outrider.dev/inject': 'yes' } })),
+      /metadata\.annotations\[outrider\.dev\/inject\] must be "true" or "false"/,
+    );
+  });
+
+  test('a sidecar that the author brings (K-18)', async () => {
+    const evil = { name: 'outrider', image: 'registry.example/evil:1', restartPolicy: 'Always' };
+    await assert.rejects(
+      create(podIn('agents', {}, { initContainers: [evil] })),
+      /initContainers\[outrider\] differs/,
+    );
+  });
+
+  test('a pod that opted in while the webhook is down, and no other (K-34)', async () => {
+    const { port } = webhook.server.address() as AddressInfo;
+    await webhook.close();
+    await assert.rejects(
+      create(podIn('plain', { annotations: asks })),
+      /failed calling webhook "pod\.inject/,
+    );
+    await assert.rejects(create(podIn('agents')), /failed calling webhook "namespace\.inject/);
+    await create(podIn('plain'));
+    await create(podIn('plain', { annotations: { 'outrider.dev/inject': 'false' } }));
+    webhook = await startWebhook(port);
+    await waitFor({ what: 'the webhook again', timeoutMs: 10_000 }, () => create(podIn('lenient')));
+  });
+});
+
+describe('the API server accepts', () => {
+  const ways: Record<string, object> = {
+    'a pod that asks by annotation': podIn('plain', { annotations: asks }),
+    'a pod that asks by label': podIn('plain', { labels: asks }),
+    'a pod of a namespace that asks, under the pod security level restricted': podIn(
+      'agents',
+      {},
+      { containers: [{ name: 'agent', image: 'registry.example/triage:1', securityContext: careful }] },
+    ),
+  };
+  for (const [sentence, manifest] of Object.entries(ways)) {
+    test(`${sentence}, with the sidecar in it`, async () => {
+      const pod = await create(manifest);
+      assertInjected(pod);
+      assert.deepEqual(JSON.parse(pod.metadata.annotations?.['outrider.dev/status'] ?? ''), {
+        level: 'cooperative',
+        image: settings.sidecar.image,
+        stores: ['corp-vault'],
+        credentials: [],
+      });
+    });
+  }
+
+  test('what it defaults in our container: a second review finds nothing to change but the pod’s own token', async () => {
+    const pod = await create(podIn('plain', { annotations: asks }));
+    // Its own plugins run again after the first review, and mount the ServiceAccount's token in the new container.
+    assert.deepEqual(
+      outcomes.map(({ note }) => note),
+      ['injected: the pod asks for it', 'injected: the pod asks for it'],
+    );
+    assert.ok(!mountsOf(pod, 'outrider').includes(tokenPath), 'the sidecar has the pod’s token (K-01)');
+    assert.ok(mountsOf(pod, 'agent').includes(tokenPath));
+
+    outcomes.length = 0;
+    await create(podIn('plain', { annotations: asks }, { automountServiceAccountToken: false }));
+    assert.deepEqual(
+      outcomes.map(({ note }) => note),
+      ['injected: the pod asks for it'],
+    );
+  });
+
+  test('the tokens, mounted in our container alone (K-01)', async () => {
+    const pod = await create(podIn('plain', { annotations: asks }));
+    const paths = ['/var/run/outrider/tokens', '/var/run/outrider/keys', '/var/run/outrider/state'];
+    for (const path of paths) {
+      assert.ok(mountsOf(pod, 'outrider').includes(path));
+      assert.ok(!mountsOf(pod, 'agent').includes(path));
+    }
+  });
+
+  test('a pod that nothing opts in, untouched and without asking', async () => {
+    const pod = await create(podIn('plain'));
+    assert.equal(pod.spec.initContainers, undefined);
+    assert.deepEqual([pod.metadata.labels, pod.metadata.annotations], [undefined, undefined]);
+    assert.equal(outcomes.length, 0);
+  });
+
+  test('a pod of the system that asks, untouched and without asking (K-34)', async () => {
+    const pod = await create(podIn('kube-system', { annotations: asks }));
+    assert.equal(pod.spec.initContainers, undefined);
+    assert.equal(outcomes.length, 0);
+  });
+
+  test('a pod that declines, where its namespace allows that', async () => {
+    const declines = { annotations: { 'outrider.dev/inject': 'false' } };
+    assert.equal((await create(podIn('lenient', declines))).spec.initContainers, undefined);
+    assertInjected(await create(podIn('limited', declines)));
+  });
+
+  test('the pods of a Deployment whose template asks', async () => {
+    const labels = { app: 'triage' };
+    const manifest = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'triage', namespace: 'plain' },
+      spec: {
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels, annotations: asks },
+          spec: { containers: [{ name: 'agent', image: 'registry.example/triage:1' }] },
+        },
+      },
+    };
+    await chart.cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(manifest) });
+    const pod = await waitFor({ what: 'the Deployment’s pod', timeoutMs: 20_000 }, async () => {
+      const { items } = await chart.read<{ items: Pod[] }>('pods', '-n', 'plain', '-l', 'app=triage');
+      return items[0];
+    });
+    assertInjected(pod);
+  });
+
+  test('what LimitRanger adds to our container', async () => {
+    const limits = {
+      apiVersion: 'v1',
+      kind: 'LimitRange',
+      metadata: { name: 'limits', namespace: 'limited' },
+      spec: {
+        limits: [
+          {
+            type: 'Container',
+            max: { cpu: '2', memory: '1Gi' },
+            default: { cpu: '500m', memory: '256Mi' },
+            defaultRequest: { cpu: '100m', memory: '128Mi' },
+          },
+        ],
+      },
+    };
+    await chart.cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(limits) });
+    const pod = await waitFor({ what: 'LimitRanger', timeoutMs: 10_000 }, async () => {
+      const created = await create(podIn('limited'));
+      return created.spec.containers[0]?.resources?.limits?.['cpu'] === undefined ? undefined : created;
+    });
+    assertInjected(pod);
+    assert.deepEqual(pod.spec.initContainers?.[0]?.resources, {
+      limits: { cpu: '500m', memory: '64Mi' },
+      requests: { cpu: '10m', memory: '64Mi' },
+    });
+  });
+
+  test('a pod with variables of its own, and warns of what was replaced (K-25)', async () => {
+    const agent = {
+      name: 'agent',
+      image: 'registry.example/triage:1',
+      env: [{ name: 'HTTPS_PROXY', value: 'http://proxy.corp.example:3128' }],
+    };
+    await assert.rejects(
+      create(podIn('plain', { annotations: asks }, { containers: [agent] }), '--warnings-as-errors'),
+      /spec\.containers\[agent\]\.env\[HTTPS_PROXY\] is replaced: an agent reaches the network through outrider/,
+    );
+  });
+});
+
+describe('with a hostile webhook', () => {
+  for (const [when, name] of [
+    ['before', 'a-mesh'],
+    ['after', 'z-mesh'],
+  ] as const) {
+    test(`that comes ${when} ours, the sidecar is first and the proxy holds (I11, K-14, K-25)`, async () => {
+      const hostile = await startHostileWebhook(chart, authority, name);
+      try {
+        const pod = await waitFor({ what: 'the hostile webhook', timeoutMs: 20_000 }, async () => {
+          const created = await create(podIn('plain', { annotations: asks }));
+          return hostile.calls() > 0 ? created : undefined;
+        });
+        assertInjected(pod);
+        assert.deepEqual(
+          pod.spec.initContainers?.map((container) => container.name),
+          ['outrider', name],
+        );
+        assert.ok(!mountsOf(pod, 'outrider').includes(tokenPath));
+      } finally {
+        await hostile.close();
+      }
+    });
+  }
+});
