@@ -1,0 +1,96 @@
+// What the command line may say. Pure, so that each complaint is tested.
+
+import { parseArgs } from 'node:util';
+
+export interface InterceptArguments {
+  readonly command: 'intercept';
+  readonly json: boolean;
+  readonly rounds: number;
+  readonly connections: number;
+  /** Folder for a CPU profile of the sidecar; profiling costs, so the figures then mean nothing. */
+  readonly profile: string | null;
+}
+
+export interface MemoryArguments {
+  readonly command: 'memory';
+  readonly json: boolean;
+  readonly seconds: number;
+  readonly connections: number;
+}
+
+export type Arguments = InterceptArguments | MemoryArguments;
+
+export const usage = `usage: npm run bench -- intercept [--json] [--rounds N] [--connections N] [--profile FOLDER]
+       npm run bench -- memory    [--json] [--seconds N] [--connections N]
+
+intercept  CPU microseconds per intercepted HTTPS request, beside Squid's ssl-bump in the same run
+memory     memory of the sidecar's cgroup, idle and at 1,000 requests a second, beside an empty Node process
+
+--json         end with one line of JSON on standard output; all else goes to standard error
+--rounds       measured rounds of each contestant, 5 to 40 (9)
+--seconds      how long the load lasts, 20 to 180 (30)
+--connections  tunnels that are kept alive, 1 to 256 (16)
+--profile      write a CPU profile of the sidecar there; the figures of such a run mean nothing`;
+
+/** The caller's mistake; `message` says what is wrong and what would be right. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+const connections = { least: 1, most: 256, otherwise: 16 };
+
+/** @throws UsageError */
+export function parseArguments(argv: readonly string[]): Arguments {
+  const { values, positionals } = parse(argv);
+  const [command, ...more] = positionals;
+  if (command !== 'intercept' && command !== 'memory') {
+    const said = command === undefined ? 'nothing was named' : `there is no "${command}"`;
+    throw new UsageError(`${said}; name what to measure: intercept or memory`);
+  }
+  if (more.length > 0) throw new UsageError(`"${more[0]}" is too much; one figure is measured at a time`);
+  const foreign = command === 'intercept' ? (['seconds'] as const) : (['rounds', 'profile'] as const);
+  const misplaced = foreign.find((name) => values[name] !== undefined);
+  if (misplaced !== undefined) throw new UsageError(`--${misplaced} says nothing to ${command}`);
+
+  const json = values.json ?? false;
+  const tunnels = wholeNumber('connections', values.connections, connections);
+  if (command === 'memory') {
+    const seconds = wholeNumber('seconds', values.seconds, { least: 20, most: 180, otherwise: 30 });
+    return { command, json, seconds, connections: tunnels };
+  }
+  const rounds = wholeNumber('rounds', values.rounds, { least: 5, most: 40, otherwise: 9 });
+  return { command, json, rounds, connections: tunnels, profile: values.profile ?? null };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        json: { type: 'boolean' },
+        rounds: { type: 'string' },
+        seconds: { type: 'string' },
+        connections: { type: 'string' },
+        profile: { type: 'string' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+interface Bounds {
+  readonly least: number;
+  readonly most: number;
+  readonly otherwise: number;
+}
+
+function wholeNumber(name: string, text: string | undefined, { least, most, otherwise }: Bounds): number {
+  if (text === undefined) return otherwise;
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most)) {
+    throw new UsageError(`--${name} is "${text}"; it must be a whole number from ${least} to ${most}`);
+  }
+  return value;
+}
