@@ -136,7 +136,8 @@ export function createProxy({ snapshots, credentials, authority, resolver, audit
   /** The parser gave up: there is no request object, and no telling where another request would start. */
   function onUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
     const connection = connections.get(socket);
-    if (connection === undefined || error.code === 'ECONNRESET' || !socket.writable) {
+    const isGone = error.code === 'ECONNRESET' || error.code === 'HPE_INVALID_EOF_STATE';
+    if (connection === undefined || isGone || !socket.writable) {
       socket.destroy();
       return;
     }
