@@ -14,10 +14,6 @@ export interface SidecarImage {
 }
 
 export function loadSidecarImage(): SidecarImage {
-  return {
-    script: 'main.mjs',
-    nodeFlags: ['--max-old-space-size=48', '--max-semi-space-size=2'],
-  };
   const recipe = readFileSync(join(repository, 'Dockerfile.sidecar'), 'utf8');
   return { folder: join(repository, 'dist/sidecar'), ...parseEntrypoint(recipe) };
 }
