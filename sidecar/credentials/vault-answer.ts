@@ -27,9 +27,12 @@ export function refusedAnswer(error: unknown): RefusedAnswer | null {
   return typeof statusCode === 'number' ? { status: statusCode, body } : null;
 }
 
-/** Vault answers 400 for a role that is not there, 403 for everything else, an unknown mount too. */
+/**
+ * Vault answers 400 for a role that is not there, 403 for everything else, an unknown mount too; 429, 472 and
+ * 473 come from standbys and rate limits.
+ */
 export function loginFailure({ status }: RefusedAnswer, role: string, path: string): SidecarError {
-  if (status === 429 || status >= 500) return unavailable(status);
+  if (status !== 400 && status !== 403) return unavailable(status);
   return new SidecarError('VAULT_LOGIN_REFUSED', {
     field: vaultFields.role,
     detail: `Vault answered ${status} to role ${role} at ${path}.`,

@@ -16,7 +16,7 @@ export interface VaultRequest {
 
 export interface VaultResponse {
   readonly statusCode: number;
-  readonly body: unknown;
+  readonly body: object;
   /** Left empty: node-vault takes any error under a path with `sys/health` in it for an answer. */
   readonly request: { readonly path: '' };
 }
@@ -78,13 +78,15 @@ export function createVaultTransport(
   };
 }
 
-function parseBody(status: number, body: string): unknown {
+/** Vault answers objects; of an error only the status counts, which a load balancer may send with HTML. */
+function parseBody(status: number, body: string): object {
   if (body === '') return {};
   try {
-    return JSON.parse(body);
+    const value: unknown = JSON.parse(body);
+    if (typeof value === 'object' && value !== null) return value;
   } catch {
-    // A load balancer in front of Vault answers errors in HTML; their status says enough.
-    if (status >= 400) return {};
-    throw new SidecarError('VAULT_ANSWER_UNREADABLE', { field: 'spec.vault.address' });
+    // as if it were no object
   }
+  if (status >= 400) return {};
+  throw new SidecarError('VAULT_ANSWER_UNREADABLE', { field: 'spec.vault.address' });
 }

@@ -8,7 +8,7 @@ const canary = 'canary-5f2b';
 const secret = new Secret(canary);
 
 const prints: Record<string, () => string> = {
-  'a template': () => `${secret}`,
+  'a template': () => `${secret as unknown as string}`,
   'String()': () => String(secret),
   concatenation: () => 'x'.concat(secret as unknown as string),
   'JSON.stringify': () => JSON.stringify({ secret, list: [secret] }),
@@ -16,7 +16,7 @@ const prints: Record<string, () => string> = {
   'inspect without custom inspection': () => inspect({ secret }, { showHidden: true, customInspect: false }),
   'console formatting': () => format('%s %o %O %j', secret, secret, secret, secret),
   'an error that carries it': () => inspect(Object.assign(new Error('x'), { secret })),
-  'a structured clone': () => JSON.stringify(structuredClone({ secret: { ...secret } })),
+  'a structured clone': () => inspect(structuredClone({ secret }), { showHidden: true }),
   'its own properties': () => JSON.stringify(Object.getOwnPropertyDescriptors(secret)),
 };
 
@@ -27,7 +27,7 @@ for (const [way, print] of Object.entries(prints)) {
 }
 
 test('a secret prints as [secret]', () => {
-  assert.equal(`${secret}`, '[secret]');
+  assert.equal(String(secret), '[secret]');
   assert.equal(inspect(secret), '[secret]');
   assert.equal(JSON.stringify(secret), '"[secret]"');
 });
