@@ -3,7 +3,15 @@
 
 import { once } from 'node:events';
 import { isIP } from 'node:net';
-import { connect, createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from 'node:tls';
+import {
+  checkServerIdentity,
+  connect,
+  createSecureContext,
+  rootCertificates,
+  type PeerCertificate,
+  type SecureContext,
+  type TLSSocket,
+} from 'node:tls';
 import { refuse } from '../../policy/refusal.ts';
 import type { RulesetDestination } from '../../policy/ruleset.ts';
 import type { AddressGuard, Opening } from '../dns/addresses.ts';
@@ -72,6 +80,7 @@ export function createDialler({ resolver, guard }: DiallerOptions): Dial {
       servername: isIP(place.host) === 0 ? place.host : '',
       secureContext: contextFor(place.destination?.caBundle),
       rejectUnauthorized: true,
+      checkServerIdentity: checkAlternativeNames,
       ALPNProtocols: ['http/1.1'],
     });
     socket.setNoDelay(true).setKeepAlive(true, tcpKeepAliveMs);
@@ -112,4 +121,12 @@ export function createDialler({ resolver, guard }: DiallerOptions): Dial {
     }
     throw failure;
   };
+}
+
+/** Node falls back to the subject's common name where no SAN is given; RFC 9110 section 4.3.4 does not. */
+function checkAlternativeNames(name: string, certificate: PeerCertificate): Error | undefined {
+  if (/(?:^|, )(?:DNS|IP Address):/.test(certificate.subjectaltname ?? '')) {
+    return checkServerIdentity(name, certificate);
+  }
+  return Object.assign(new Error('no name in the SAN'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
 }

@@ -240,7 +240,7 @@ describe('what is sent', () => {
       'constructor: c',
       'user-agent: agent/1',
       `authorization: Bearer ${token}`,
-      `traceparent: ${traceparent}`,
+      `traceparent: ${String(traceparent)}`,
     ]);
   });
 
