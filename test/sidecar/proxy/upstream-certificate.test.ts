@@ -94,22 +94,12 @@ async function makeCertificate({ args, signer, key = p256 }: Bad): Promise<{ key
 async function makeConstrainedCa(): Promise<void> {
   const folder = ca.folder;
   const paths = { certPath: join(folder, 'constrained.crt'), keyPath: join(folder, 'constrained.key') };
-  await run('openssl', [
-    ...[
-      'req',
-      '-x509',
-      '-config',
-      join(folder, 'ca.cnf'),
-      '-nodes',
-      '-newkey',
-      ...p256,
-      '-subj',
-      '/CN=constrained',
-    ],
-    ...['-keyout', paths.keyPath, '-out', paths.certPath],
-    ...extension('basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign'),
-    ...extension('nameConstraints=critical,permitted;DNS:elsewhere.test'),
-  ]);
+  const { certPath, keyPath } = paths;
+  const usages = extension('basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign');
+  const limit = extension('nameConstraints=critical,permitted;DNS:elsewhere.test');
+  const files = ['-config', join(folder, 'ca.cnf'), '-keyout', keyPath, '-out', certPath];
+  const request = 'req -x509 -nodes -subj /CN=constrained -newkey'.split(' ');
+  await run('openssl', [...request, ...p256, ...files, ...usages, ...limit]);
   const certPem = readFileSync(paths.certPath, 'utf8');
   constrained = { ...ca, authority: { ...ca.authority, ...paths, certPem } };
 }
@@ -207,10 +197,9 @@ test('K-24: variables that widen what Node trusts change nothing', async () => {
     );`,
   );
   const { certPath } = rogue.authority;
-  const output = await run('env', [
-    ...[`NODE_EXTRA_CA_CERTS=${certPath}`, `SSL_CERT_FILE=${certPath}`, 'NODE_TLS_REJECT_UNAUTHORIZED=0'],
-    ...['NODE_OPTIONS=--use-openssl-ca', process.execPath, script],
-  ]);
+  const trust = `NODE_EXTRA_CA_CERTS=${certPath} SSL_CERT_FILE=${certPath} NODE_OPTIONS=--use-openssl-ca`;
+  const widened = [...trust.split(' '), 'NODE_TLS_REJECT_UNAUTHORIZED=0'];
+  const output = await run('env', [...widened, process.execPath, script]);
   assert.equal(output, 'upstream_untrusted\n');
   await origin.close();
 });
