@@ -169,7 +169,8 @@ describe('one request, end to end', { skip: nodeSkipReason() ?? false, timeout: 
   it('a pod that nothing opts in is not touched, and an annotation in the wrong place gets a warning', async () => {
     await kubectl('run', 'bare', '--image=localhost/node:26', '--command', '--', 'sleep', 'infinity');
     assert.doesNotMatch(await kubectl('get', 'pod', 'bare', '-o', 'json'), /outrider/);
-    const misplaced = ['-n', 'research', 'annotate', 'deployment', 'stranger', 'outrider.dev/inject=true'];
+    await kubectl('create', 'deployment', 'plain', '--image=localhost/node:26', '--replicas=0');
+    const misplaced = ['-n', 'research', 'annotate', 'deployment', 'plain', 'outrider.dev/inject=true'];
     assert.match(await warningOf(node, misplaced), /spec\.template\.metadata\.annotations/);
   });
 
