@@ -8,7 +8,7 @@ const canary = 'canary-5f2b';
 const secret = new Secret(canary);
 
 const prints: Record<string, () => string> = {
-  'a template': () => `${secret as unknown as string}`,
+  'a template': () => `a ${secret as unknown as string}`,
   'String()': () => String(secret),
   concatenation: () => 'x'.concat(secret as unknown as string),
   'JSON.stringify': () => JSON.stringify({ secret, list: [secret] }),

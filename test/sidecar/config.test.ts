@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { loadConfig } from '../../sidecar/config.ts';
+
+const good = {
+  OUTRIDER_OPERATOR: 'outrider.outrider-system.svc:8443',
+  OUTRIDER_OPERATOR_CA: '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
+  OUTRIDER_POD_NAME: 'triage-6d4b75cb6d-hx2qz',
+  OUTRIDER_POD_NAMESPACE: 'support',
+  OUTRIDER_POD_UID: '1b0f7a52-3f1e-4f0e-9d3e-0c4f6f0e4a11',
+  OUTRIDER_POD_IP: '10.244.0.7',
+};
+const ofTheImage = {
+  PATH: '/usr/bin',
+  HOME: '/',
+  NODE_VERSION: '26.10.0',
+  KUBERNETES_SERVICE_HOST: '10.0.0.1',
+};
+
+describe('K-20, K-25, T-06: a sidecar does not start with', () => {
+  const forbidden = [
+    'NODE_OPTIONS',
+    'NODE_TLS_REJECT_UNAUTHORIZED',
+    'NODE_EXTRA_CA_CERTS',
+    'NODE_DEBUG',
+    'NODE_USE_ENV_PROXY',
+    'NODE_USE_SYSTEM_CA',
+    'NODE_V8_COVERAGE',
+    'SSLKEYLOGFILE',
+    'SSL_CERT_FILE',
+    'SSL_CERT_DIR',
+    'OPENSSL_CONF',
+    'OPENSSL_MODULES',
+    'DEBUG',
+    'HTTPS_PROXY',
+    'https_proxy',
+    'Http_Proxy',
+    'ALL_PROXY',
+    'NO_PROXY',
+    'LD_PRELOAD',
+    'OTEL_EXPORTER_OTLP_HEADERS',
+    'UV_THREADPOOL_SIZE',
+  ];
+  for (const name of forbidden) {
+    for (const value of ['1', '']) {
+      test(`${name}=${value}`, () => {
+        assert.throws(
+          () => loadConfig({ ...good, [name]: value }),
+          (error: Error & { code?: string }) => {
+            assert.equal(error.code, 'ENVIRONMENT_FORBIDDEN');
+            assert.ok(error.message.includes(name));
+            return true;
+          },
+        );
+      });
+    }
+  }
+});
+
+describe('a sidecar does not start without', () => {
+  const bad: Record<string, [name: keyof typeof good, value: string | undefined]> = {
+    'an operator': ['OUTRIDER_OPERATOR', undefined],
+    'the port of the operator': ['OUTRIDER_OPERATOR', 'outrider.outrider-system.svc'],
+    'a port that exists': ['OUTRIDER_OPERATOR', 'outrider:70000'],
+    'an address alone': ['OUTRIDER_OPERATOR', 'https://outrider:8443/x'],
+    'a certificate authority': ['OUTRIDER_OPERATOR_CA', 'trust me'],
+    "its pod's name": ['OUTRIDER_POD_NAME', ''],
+    "its pod's namespace": ['OUTRIDER_POD_NAMESPACE', 'Not A Name'],
+    "its pod's uid": ['OUTRIDER_POD_UID', undefined],
+    "its pod's address": ['OUTRIDER_POD_IP', '10.244.0'],
+  };
+  for (const [what, [name, value]] of Object.entries(bad)) {
+    test(what, () => {
+      assert.throws(
+        () => loadConfig({ ...good, [name]: value }),
+        (error: Error & { code?: string; field?: string }) => {
+          assert.deepEqual([error.code, error.field], ['CONFIG_INVALID', name]);
+          assert.match(error.message, new RegExp(`${name} must be `));
+          return true;
+        },
+      );
+    });
+  }
+});
+
+test('what injection writes is read, beside what images and the kubelet set', () => {
+  const config = loadConfig({ ...ofTheImage, ...good });
+  assert.deepEqual(Object.values(config), Object.values(good));
+  assert.equal(loadConfig({ ...good, OUTRIDER_OPERATOR: '[fd00::1]:8443' }).operator, '[fd00::1]:8443');
+  assert.equal(loadConfig({ ...good, OUTRIDER_POD_IP: 'fd00::7' }).podIp, 'fd00::7');
+});
