@@ -75,10 +75,12 @@ export function planRotation(
 
 /**
  * One overlap before the previous CA expires, or one after it was announced if that is later (the operator was down
- * when it should have been minted), but always while certificates of the previous one are still good.
+ * when it should have been minted), but always while certificates of the previous one are still good, and never before
+ * half of what was left of it has passed (settings may have been changed to an overlap longer than that).
  */
 function handoverMs(previous: Generation, next: Generation, { overlapMs }: RotationSettings): number {
   const announcedMs = next.notBeforeMs + clockSkewMs;
   const planned = Math.max(previous.notAfterMs - overlapMs, announcedMs + overlapMs);
-  return Math.min(planned, previous.notAfterMs - overlapMs / 10);
+  const halfOfWhatIsLeftMs = (announcedMs + previous.notAfterMs) / 2;
+  return Math.min(planned, Math.max(previous.notAfterMs - overlapMs / 10, halfOfWhatIsLeftMs));
 }

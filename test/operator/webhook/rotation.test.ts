@@ -66,9 +66,14 @@ describe('the rotation of the CA', () => {
       is: { signer: 1, changesAtMs: 340 * dayMs },
     },
     'one that is announced too late signs while the old one’s certificates are good': {
-      plan: planOn(362, first, mintedOn(360, 2)),
+      plan: planOn(362.5, first, mintedOn(360, 2)),
       is: { bundle: [1, 2], signer: 2 },
     },
+    'one that is announced under settings of a longer overlap does not sign before half of what is left has passed':
+      {
+        plan: planOn(360.1, first, mintedOn(360, 2)),
+        is: { bundle: [1, 2], signer: 1, changesAtMs: 362.5 * dayMs },
+      },
     'after a long sleep the expired CA is gone and the new one signs at once': {
       plan: planOn(500, first, mintedOn(500, 2)),
       is: { bundle: [2], signer: 2, mint: false },
