@@ -2,6 +2,7 @@
 // there no attacker can use: no shell, no package manager, no other program (threat K-16). Node asks itself what it
 // needs, so the base image may be of any distribution.
 
+import { lookup } from 'node:dns/promises';
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -17,6 +18,9 @@ function copy(from: string, to: string, mode: number): void {
   copyFileSync(from, path);
   chmodSync(path, mode);
 }
+
+// Some C libraries load what resolves names only when the first one is asked for.
+await lookup('localhost').catch(() => undefined);
 
 copy(process.execPath, '/usr/local/bin/node', 0o755);
 const { sharedObjects } = process.report.getReport() as unknown as Report;
