@@ -15,7 +15,7 @@ import { createIdentityVerifier } from './control/identity.ts';
 import { createReports } from './control/reports.ts';
 import { createRulesets } from './control/rulesets.ts';
 import { createControlApp } from './control/server.ts';
-import { createStreams } from './control/streams.ts';
+import { createStreams, type StreamTiming } from './control/streams.ts';
 import { createWatermark } from './control/watermark.ts';
 import { createCredentialDecision } from './controllers/agent-credential.ts';
 import { createDestinationDecision } from './controllers/agent-destination.ts';
@@ -26,7 +26,7 @@ import { connectTriggers } from './controllers/triggers.ts';
 import { createHealthApp } from './health.ts';
 import { createKubeClient } from './kube/client.ts';
 import { createInformers, type RawResource } from './kube/informers.ts';
-import { createElection } from './kube/leader.ts';
+import { createElection, type ElectionTiming } from './kube/leader.ts';
 import { createStatusWriter, type DesiredStatus } from './kube/status.ts';
 import { createMetrics } from './metrics.ts';
 import { loadCollector, startTelemetry } from './telemetry.ts';
@@ -43,7 +43,19 @@ export interface Replica {
 
 const syncPollMs = 50;
 
-export async function createReplica(config: OperatorConfig, log: FastifyBaseLogger): Promise<Replica> {
+/** For tests, which cannot wait as long as clusters do. */
+export interface ReplicaTiming {
+  readonly watchSeconds?: number;
+  readonly watchProofMs?: number;
+  readonly streams?: Partial<StreamTiming>;
+  readonly election?: ElectionTiming;
+}
+
+export async function createReplica(
+  config: OperatorConfig,
+  log: FastifyBaseLogger,
+  timing: ReplicaTiming = {},
+): Promise<Replica> {
   const namespace = config.OUTRIDER_POD_NAMESPACE;
   const pod = config.OUTRIDER_POD_NAME;
   const ip = config.OUTRIDER_POD_IP;
@@ -58,13 +70,14 @@ export async function createReplica(config: OperatorConfig, log: FastifyBaseLogg
 
   const metrics = createMetrics();
   const client = createKubeClient({ kubeconfig: config.OUTRIDER_KUBECONFIG });
-  const informers = createInformers({ client, log, metrics });
+  const informers = createInformers({ client, log, metrics, watchSeconds: timing.watchSeconds });
   const election = createElection({
     client,
     log,
     metrics,
     namespace,
     name: config.OUTRIDER_LEASE,
+    timing: timing.election,
     self: { pod, address: `${isIPv6(ip) ? `[${ip}]` : ip}:${config.OUTRIDER_CONTROL_PORT}` },
   });
   const fail = (what: string) => (error: unknown) => log.error({ err: error }, `${what} failed`);
@@ -78,7 +91,7 @@ export async function createReplica(config: OperatorConfig, log: FastifyBaseLogg
   });
 
   const agents = createAgents(informers);
-  const watermark = createWatermark(informers);
+  const watermark = createWatermark(informers, timing.watchProofMs);
   const rulesets = createRulesets({
     informers,
     settings: (): CompileSettings => ({
@@ -87,7 +100,15 @@ export async function createReplica(config: OperatorConfig, log: FastifyBaseLogg
       operatorCas: authority.bundle(),
     }),
   });
-  const streams = createStreams({ informers, agents, rulesets, watermark, log, metrics });
+  const streams = createStreams({
+    informers,
+    agents,
+    rulesets,
+    watermark,
+    log,
+    metrics,
+    timing: timing.streams,
+  });
   const reports = createReports();
   const aggregates = createAggregates({ reports });
   const sender = createAggregateSender({

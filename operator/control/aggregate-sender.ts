@@ -34,13 +34,13 @@ const timeoutMs = 5_000;
 
 export function createAggregateSender(deps: AggregateSenderDeps): AggregateSender {
   const { election, reports, authority, log } = deps;
-  let agent = connectTo();
+  let agent: Agent | null = null;
   let sent: { readonly address: string; readonly atMs: number } | null = null;
   let changed = false;
   let sending = false;
   let ticker: NodeJS.Timeout | undefined;
 
-  function connectTo(): Agent {
+  function connect(): Agent {
     return new Agent({
       allowH2: false,
       connect: { ca: authority.bundle(), servername: deps.serverName, timeout: timeoutMs },
@@ -48,9 +48,8 @@ export function createAggregateSender(deps: AggregateSenderDeps): AggregateSende
   }
 
   const forget = authority.onChange(() => {
-    const before = agent;
-    agent = connectTo();
-    before.close().catch(() => undefined);
+    agent?.close().catch(() => undefined);
+    agent = null;
   });
   reports.onChange(() => {
     changed = true;
@@ -58,6 +57,7 @@ export function createAggregateSender(deps: AggregateSenderDeps): AggregateSende
 
   async function send(address: string): Promise<void> {
     const token = (await readFile(deps.tokenFile, 'utf8')).trim();
+    agent ??= connect();
     const response = await agent.request({
       origin: `https://${address}`,
       path: controlPaths.aggregates,
@@ -99,7 +99,7 @@ export function createAggregateSender(deps: AggregateSenderDeps): AggregateSende
     stop: async () => {
       clearInterval(ticker);
       forget();
-      await agent.destroy();
+      await agent?.destroy();
     },
   };
 }

@@ -10,6 +10,7 @@ import type { Change } from '../kube/store.ts';
 export interface CompiledRuleset {
   readonly revision: string;
   readonly requires: readonly string[];
+  readonly halt: Ruleset['halt'];
   /** Credentials that the agent's grants name, whether or not they can be used. */
   readonly credentials: ReadonlySet<string>;
   /** The ruleset as JSON, without line breaks. */
@@ -21,8 +22,8 @@ export type Scope = string | null;
 
 export interface Rulesets {
   compile(agent: Agent): CompiledRuleset;
-  /** Refuses everything: for a sidecar that cannot enforce what its ruleset needs. */
-  refusal(agent: Agent): CompiledRuleset;
+  /** Refuses everything, for the same reason if it is a halt: for a sidecar that cannot enforce what `compiled` needs. */
+  refusal(agent: Agent, compiled: CompiledRuleset): CompiledRuleset;
   /** Called at once with every change of an input. */
   onChange(listener: (scope: Scope) => void): void;
   /** Some setting that goes into every ruleset has changed. */
@@ -105,9 +106,9 @@ export function createRulesets(deps: {
       entries.set(key, { compiled, inputs, usedAtMs: now });
       return compiled;
     },
-    refusal: ({ namespace, serviceAccount }) => {
+    refusal: ({ namespace, serviceAccount }, { halt }) => {
       const { operatorCas, telemetry } = deps.settings();
-      const ruleset = { ...emptyRuleset({ namespace, serviceAccount }, operatorCas), telemetry };
+      const ruleset = { ...emptyRuleset({ namespace, serviceAccount }, operatorCas), telemetry, halt };
       return render(ruleset, rulesetRevision(ruleset));
     },
     onChange: (listener) => void listeners.push(listener),
@@ -119,6 +120,7 @@ function render(ruleset: Ruleset, revision: string): CompiledRuleset {
   return {
     revision,
     requires: ruleset.requires,
+    halt: ruleset.halt,
     credentials: new Set(ruleset.grants.flatMap(({ credential }) => credential ?? [])),
     json: JSON.stringify(ruleset),
   };

@@ -44,9 +44,7 @@ export function createControlApp(deps: ControlDeps): FastifyInstance {
   const { authority, identity, watermark, streams, reports, aggregates, metrics } = deps;
   const app = fastify({
     https: { ...authority.serving(), minVersion: 'TLSv1.2', maxHeaderSize: 16 * 1024 },
-    loggerInstance: deps.log,
-    // One line a request would be a thousand reports a minute; streams log their own begin and end.
-    disableRequestLogging: true,
+    // Without fastify's line a request, which would be thousands a minute: what is refused or fails is logged below.
     bodyLimit: maxReportBytes,
     requestTimeout: 15_000,
     keepAliveTimeout: 75_000,

@@ -38,7 +38,7 @@ export interface StreamsDeps {
   readonly watermark: WatermarkSource;
   readonly log: FastifyBaseLogger;
   readonly metrics: Metrics;
-  readonly timing?: Partial<StreamTiming>;
+  readonly timing?: Partial<StreamTiming> | undefined;
 }
 
 export interface StreamTiming {
@@ -112,7 +112,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     const compiled = rulesets.compile(agent);
     const enforceable = compiled.requires.every((feature) => stream.request.features.has(feature));
     // Less than what is meant must never be enforced, and the last ruleset may be less (threat O-11).
-    const { revision, json } = enforceable ? compiled : rulesets.refusal(agent);
+    const { revision, json } = enforceable ? compiled : rulesets.refusal(agent, compiled);
     if (revision === stream.revision) return;
     if (!enforceable)
       log.warn({ pod: stream.podKey, requires: compiled.requires }, 'a sidecar is too old for its ruleset');
@@ -213,12 +213,13 @@ export function createStreams(deps: StreamsDeps): Streams {
       markDirty(() => dirtyPods.add(key));
     }
   });
-  const ticker = setInterval(tick, tickMs);
+  let ticker: NodeJS.Timeout | undefined;
 
   return {
     open: (request) => {
       const { identity, response } = request;
       if (closed) throw new OperatorError('SHUTTING_DOWN');
+      ticker ??= setInterval(tick, tickMs);
       if (streams.size >= maxStreams) throw new OperatorError('OVERLOADED');
       const { namespace = '', name, labels = {} } = identity.pod.metadata;
       const span = tracer.startSpan('stream', {

@@ -26,7 +26,7 @@ export interface WatermarkSource {
 }
 
 /** Pods are left out: their versions change many times a second, and order among them means nothing to an agent. */
-export function createWatermark(informers: Informers): WatermarkSource {
+export function createWatermark(informers: Informers, proofMs = watchProofSeconds * 1000): WatermarkSource {
   const ordered = [...Object.values(informers.resources), informers.namespaces];
 
   function progress(): Watermark {
@@ -51,7 +51,7 @@ export function createWatermark(informers: Informers): WatermarkSource {
       return watermarkCovers(progress(), announced);
     },
     live: () => {
-      const oldestMs = performance.now() - watchProofSeconds * 1000;
+      const oldestMs = performance.now() - proofMs;
       return informers.all.every((reflector) => reflector.lastProofMs() >= oldestMs);
     },
   };

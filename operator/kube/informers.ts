@@ -35,6 +35,7 @@ export function createInformers(deps: {
   readonly client: KubeClient;
   readonly log: FastifyBaseLogger;
   readonly metrics: Metrics;
+  readonly watchSeconds?: number | undefined;
 }): Informers {
   const ours = (kind: KindName): Reflector<RawResource> =>
     createReflector({

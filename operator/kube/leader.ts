@@ -34,7 +34,7 @@ export interface ElectionDeps {
   readonly namespace: string;
   readonly name: string;
   readonly self: Leader;
-  readonly timing?: ElectionTiming;
+  readonly timing?: ElectionTiming | undefined;
 }
 
 export interface ElectionTiming {

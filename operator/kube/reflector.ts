@@ -40,7 +40,7 @@ export interface ReflectorDeps<T extends KubeObject> {
   /** Keeps what is needed of an object: thousands of pods are held in memory. */
   readonly project: (object: KubeObject) => T;
   /** For tests, which cannot wait so long. */
-  readonly watchSeconds?: number;
+  readonly watchSeconds?: number | undefined;
 }
 
 /**
