@@ -1,6 +1,8 @@
 // An agent as anybody would write it: fetch, an environment variable with a key, no word of Outrider. What it
 // takes for a key is a placeholder; it never holds the token.
 
+import { setTimeout as sleep } from 'node:timers/promises';
+
 const api = process.env.TRACKER_URL ?? '';
 const key = process.env.TRACKER_TOKEN ?? '';
 
@@ -8,6 +10,7 @@ async function call(method: string, url: string): Promise<void> {
   const response = await fetch(url, { method, headers: { authorization: `Bearer ${key}` } });
   const body = (await response.json()) as Record<string, unknown>;
   const answer = response.ok ? JSON.stringify(body) : explain(body);
+  await sleep(50); // only so that what Outrider prints of the call stands above
   console.log(`agent     ${method} ${new URL(url).pathname} answered ${response.status}: ${answer}`);
 }
 

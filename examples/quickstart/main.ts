@@ -47,7 +47,11 @@ function destination(port: number, caBundle: string): object {
     apiVersion,
     kind: 'AgentDestination',
     metadata: { name: 'tracker' },
-    spec: { namespaceSelector: {}, host: { name: host, port, scheme: 'https', cidrs: ['127.0.0.1/32'] }, caBundle },
+    spec: {
+      namespaceSelector: {},
+      host: { name: host, port, scheme: 'https', cidrs: ['127.0.0.1/32'] },
+      caBundle,
+    },
   };
 }
 

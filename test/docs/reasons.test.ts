@@ -5,7 +5,7 @@ import { reasons, type Reason } from '../../policy/reasons.ts';
 import { createProblem } from '../../sidecar/proxy/respond.ts';
 
 const page = readFileSync(new URL('../../docs/reasons.md', import.meta.url), 'utf8');
-const rows = [...page.matchAll(/^\| `([a-z_]+)` \| (\d{3}) \|/gm)].map(
+const rows = [...page.matchAll(/^\| `([a-z_]+)` +\| (\d{3}) +\|/gm)].map(
   ([, code = '', status]) => [code, Number(status)] as const,
 );
 
