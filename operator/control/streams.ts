@@ -44,6 +44,8 @@ export interface StreamsDeps {
 export interface StreamTiming {
   readonly lifetimeMs: number;
   readonly heartbeatMs: number;
+  /** What a reader does not take is held at most this long, and never more than one event of it. */
+  readonly slowMs: number;
 }
 
 type EndReason =
@@ -63,7 +65,11 @@ interface Stream {
   behind: boolean;
 }
 
-const defaultTiming: StreamTiming = { lifetimeMs: 30 * 60_000, heartbeatMs: heartbeatSeconds * 1000 };
+const defaultTiming: StreamTiming = {
+  lifetimeMs: 30 * 60_000,
+  heartbeatMs: heartbeatSeconds * 1000,
+  slowMs: 15_000,
+};
 /** Streams that began together end over a sixth of their lifetime, not together. */
 const lifetimeJitter = 1 / 6;
 const tickMs = 500;
@@ -71,8 +77,6 @@ const tickMs = 500;
 const debounceMs = 50;
 /** Other requests wait at most this long for a batch of compilations. */
 const sliceMs = 10;
-/** What a reader does not take is held at most this long, and never more than one event of it. */
-const slowMs = 15_000;
 /** Ten times the budget of one replica. */
 const maxStreams = 10_000;
 
@@ -189,7 +193,7 @@ export function createStreams(deps: StreamsDeps): Streams {
       if (Date.now() >= stream.request.identity.expiresAtMs) end(stream, 'token_expired');
       else if (now >= stream.endsAtMs) end(stream, 'lifetime');
       else if (stream.blockedSinceMs !== null) {
-        if (now - stream.blockedSinceMs > slowMs) end(stream, 'slow');
+        if (now - stream.blockedSinceMs > timing.slowMs) end(stream, 'slow');
       } else if (live && now - stream.renewedAtMs >= timing.heartbeatMs) confirm(stream);
     }
   }
