@@ -47,6 +47,7 @@ const syncPollMs = 50;
 export interface ReplicaTiming {
   readonly watchSeconds?: number;
   readonly watchProofMs?: number;
+  readonly statusIntervalMs?: number;
   readonly streams?: Partial<StreamTiming>;
   readonly election?: ElectionTiming;
 }
@@ -125,7 +126,7 @@ export async function createReplica(
   });
   authority.onChange(() => rulesets.settingsChanged());
 
-  const status = createStatusWriter({ client, metrics });
+  const status = createStatusWriter({ client, metrics, intervalMs: timing.statusIntervalMs });
   const control = (kind: KindName, decide: (object: RawResource) => DesiredStatus): Controller =>
     createController({ kind, objects: informers.resources[kind], status, decide, log, metrics });
   const controllers = {

@@ -21,7 +21,7 @@ export interface Aggregates {
 }
 
 /** A replica that has been silent for so long is gone; its sidecars report to another one. */
-const replicaLifetimeMs = 30_000;
+const defaultLifetimeMs = 30_000;
 /** DESIGN's budget is 1,000 sidecars a replica; this bounds what one message can make the leader hold. */
 const maxAgents = 20_000;
 export const maxAggregatesBytes = 8 * 1024 * 1024;
@@ -57,7 +57,13 @@ export function aggregatesOf(reports: readonly HeldReport[]): AggregatesMessage 
 
 type Line = Pick<HeldReport, 'namespace' | 'credentials' | 'takenAtMs'>;
 
-export function createAggregates({ reports }: { readonly reports: Reports }): Aggregates {
+export function createAggregates({
+  reports,
+  replicaLifetimeMs = defaultLifetimeMs,
+}: {
+  readonly reports: Reports;
+  readonly replicaLifetimeMs?: number;
+}): Aggregates {
   const replicas = new Map<
     string,
     { readonly lines: ReadonlyMap<string, Line>; readonly heardAtMs: number }

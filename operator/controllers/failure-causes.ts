@@ -81,7 +81,7 @@ const causes: Readonly<Record<string, Cause>> = {
 /** For a code that only a newer sidecar knows, the code itself. */
 export function causeOfCode(code: string): Cause {
   return (
-    causes[code] ??
+    (Object.hasOwn(causes, code) ? causes[code] : undefined) ??
     cause('SourceFailing', `agents cannot get the secret (${code}); docs/errors.md explains the code`)
   );
 }

@@ -47,32 +47,33 @@ const fieldManager = 'outrider-operator';
 export function createStatusWriter({
   client,
   metrics,
+  intervalMs = minIntervalMs,
 }: {
   readonly client: KubeClient;
   readonly metrics: Metrics;
+  readonly intervalMs?: number | undefined;
 }): StatusWriter {
-  const writes = new Map<string, { readonly atMs: number; readonly json: string }>();
+  /** When each object was written last; the oldest first. */
+  const writtenAtMs = new Map<string, number>();
 
-  /** What was written longer ago has come back through the watch. */
-  function forgetOld(now: number): void {
-    for (const [key, { atMs }] of writes) {
-      if (now - atMs < minIntervalMs) return;
-      writes.delete(key);
+  function waitOf(key: string, now: number): number {
+    for (const [written, atMs] of writtenAtMs) {
+      if (now - atMs < intervalMs) break;
+      writtenAtMs.delete(written);
     }
+    const atMs = writtenAtMs.get(key);
+    return atMs === undefined ? 0 : atMs + intervalMs - now;
   }
 
   return {
     write: async (kind, object, desired, signal) => {
       const now = performance.now();
-      forgetOld(now);
       const status = completeStatus(object, desired);
-      const json = canonicalJson(status);
-      const key = `${kind} ${object.metadata.uid ?? keyOf(object)}`;
-      const last = writes.get(key);
-      // The watch may not have shown our last write yet.
-      if (last === undefined ? json === canonicalJson(ownPart(object, desired)) : json === last.json)
-        return { kind: 'same' };
-      if (last !== undefined) return { kind: 'wait', afterMs: last.atMs + minIntervalMs - now };
+      if (canonicalJson(status) === canonicalJson(ownPart(object, desired))) return { kind: 'same' };
+      const key = `${kind} ${keyOf(object)}`;
+      const afterMs = waitOf(key, now);
+      // Among them what the watch has not shown yet: by then it has, and nothing differs.
+      if (afterMs > 0) return { kind: 'wait', afterMs };
       const { namespace, name, resourceVersion } = object.metadata;
       const place = namespace === undefined ? '' : `namespaces/${namespace}/`;
       try {
@@ -91,7 +92,7 @@ export function createStatusWriter({
         throw error;
       }
       metrics.statusWrites.inc({ kind });
-      writes.set(key, { atMs: now, json });
+      writtenAtMs.set(key, now);
       return { kind: 'written' };
     },
   };

@@ -22,6 +22,7 @@ export const serverName = `outrider.${operatorNamespace}.svc.cluster.local`;
 export const fastTiming: ReplicaTiming = {
   watchSeconds: 2,
   watchProofMs: 5_000,
+  statusIntervalMs: 500,
   streams: { heartbeatMs: 1_000, slowMs: 2_000 },
   election: { leaseMs: 4_000, renewDeadlineMs: 3_000, retryMs: 500 },
 };

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { causeOfCode } from '../../../operator/controllers/failure-causes.ts';
+import { errorCatalogue } from '../../../sidecar/errors.ts';
+
+/** The codes that a credential can fail with; the others are the sidecar's own troubles. */
+const credentialCode = /^(?:VAULT|STORE|SECRET|FILE|SOURCE)_/;
+
+describe('what a sidecar’s code means on an AgentCredential', () => {
+  for (const code of Object.keys(errorCatalogue).filter((name) => credentialCode.test(name))) {
+    it(`${code} has a reason and a sentence of its own`, () => {
+      const { reason, message } = causeOfCode(code);
+      assert.match(reason, /^[A-Z][A-Za-z]+$/);
+      assert.notEqual(reason, 'SourceFailing');
+      assert.ok(message.length > 20);
+    });
+  }
+
+  it('a code of a newer sidecar is shown as it is', () => {
+    assert.deepEqual(causeOfCode('VAULT_ON_FIRE'), {
+      reason: 'SourceFailing',
+      message: 'agents cannot get the secret (VAULT_ON_FIRE); docs/errors.md explains the code',
+    });
+  });
+
+  it('a name of an object’s prototype is no code', () => {
+    assert.equal(causeOfCode('constructor').reason, 'SourceFailing');
+  });
+});
