@@ -12,7 +12,7 @@ const rows = [...page.matchAll(/^\| `([a-z_]+)` +\| (\d{3}) +\|/gm)].map(
 it('docs/reasons.md lists every reason with the status that is sent, in the order of the catalogue', () => {
   const expected = (Object.keys(reasons) as Reason[]).map((reason) => [
     reason,
-    createProblem('', reason, null, null).status,
+    createProblem('', { reason, message: '' }, null).status,
   ]);
   assert.deepEqual(rows, expected);
 });

@@ -138,26 +138,15 @@ describe('running agents', { skip: nodeSkipReason() ?? false, timeout: 900_000 }
     assert.deepEqual(await restarts('outrider-system', '-l app.kubernetes.io/name=outrider'), {
       operator: 0,
     });
-    await kubectl(
-      'run',
-      'late',
-      '-n',
-      'research',
-      '--image=localhost/node:26',
-      '--annotations=outrider.dev/inject=true',
-      '--',
-      'sleep',
-      '60',
-    );
-    assert.match(
-      await kubectl('get', 'pod', 'late', '-n', 'research', '-o', 'name', '-l', 'outrider.dev/injected=true'),
-      /late/,
-    );
+    const optedIn = ['--image=localhost/node:26', '--annotations=outrider.dev/inject=true'];
+    await kubectl('run', 'late', '-n', 'research', ...optedIn, '--', 'sleep', '60');
+    const injected = ['-l', 'outrider.dev/injected=true'];
+    assert.match(await kubectl('get', 'pods', '-n', 'research', '-o', 'name', ...injected), /pod\/late/);
   });
 
   it('an upgrade of the chart: agents notice nothing', async () => {
     const from = caller.count();
-    await installOutrider(node, { podAnnotations: { upgraded: 'yes' } });
+    await installOutrider(node, { podAnnotations: { upgraded: 'once' } });
     await caller.until('200', 10_000);
     assert.deepEqual(new Set(caller.outcomesSince(from)), new Set(['200']));
   });
