@@ -27,7 +27,7 @@ export function createLineWriter({ stream, onDropped }: LineWriterOptions): Line
 
   return {
     write(line) {
-      if (stream.writableLength + gathered.length > maxWaitingBytes) {
+      if (stream.writableLength + gathered.length + line.length >= maxWaitingBytes) {
         dropped += 1;
         return;
       }
