@@ -49,7 +49,8 @@ export async function installOutrider(node: ClusterNode, values: Values = {}): P
   }
 }
 
-async function buildImages(node: ClusterNode): Promise<void> {
+/** Both images, from the Dockerfiles, known to the node. */
+export async function buildImages(node: ClusterNode): Promise<void> {
   await run(process.execPath, [join(root, 'node_modules/rolldown/bin/cli.mjs'), '-c', 'rolldown.config.ts'], {
     cwd: root,
     timeout: 120_000,
