@@ -24,7 +24,12 @@ function testFiles(named: readonly string[]): string[] {
 async function run(files: readonly string[], concurrency: number): Promise<number> {
   if (files.length === 0) return 0;
   const started = Date.now();
-  const flags = ['--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', '--test-timeout=900000'];
+  const flags = [
+    '--test',
+    `--test-concurrency=${concurrency}`,
+    '--test-reporter=spec',
+    '--test-timeout=900000',
+  ];
   const runner = spawn(process.execPath, [...flags, ...files], { cwd: root, stdio: 'inherit' });
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   runner.on('error', reject);
