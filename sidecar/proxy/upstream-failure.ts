@@ -1,5 +1,6 @@
 // Why an upstream gave no answer, as a refusal. Error texts of TLS and DNS are not passed on, only codes.
 
+import { errors } from 'undici';
 import { refuse, type Refusal } from '../../policy/refusal.ts';
 
 /** Carries a refusal through undici, which hands a connector's error back as it is. */
@@ -12,9 +13,10 @@ export function connectError(refusal: Refusal): ConnectError {
 }
 
 const timeouts = /^(?:UND_ERR_HEADERS_TIMEOUT|UND_ERR_BODY_TIMEOUT|ETIMEDOUT)$/;
-/** llhttp's codes, undici's own checks, and what Node refuses to send on as a header. */
+/** undici's own checks, ours, and what Node refuses to send on as a header. */
 const invalid =
-  /^(?:HPE_.*|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_CONTENT_LENGTH_MISMATCH|ERR_(?:HTTP_)?INVALID_.*)$/;
+  /^(?:UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_CONTENT_LENGTH_MISMATCH|HPE_.*|ERR_(?:HTTP_)?INVALID_.*)$/;
+const unasked = /^bad (?:response|upgrade)$/;
 
 /** Of what went wrong after the connection was made, or while making it. */
 export function refusalOfFailure(error: Error, host: string): Refusal {
@@ -24,9 +26,9 @@ export function refusalOfFailure(error: Error, host: string): Refusal {
     return refuse('upstream_timeout', `${host} did not answer in time; try again later.`);
   }
   // undici reports an unasked-for 100, 101 or second answer under the code of a lost connection.
-  if (invalid.test(code) || /^bad (?:response|upgrade)$/.test(error.message)) {
-    return refuse('upstream_invalid', `${host} sent something that is not valid HTTP (${code}).`);
-  }
+  const isInvalid =
+    error instanceof errors.HTTPParserError || invalid.test(code) || unasked.test(error.message);
+  if (isInvalid) return refuse('upstream_invalid', `${host} sent something that is not valid HTTP.`);
   if (code.startsWith('UND_ERR_REQ_') || code.startsWith('UND_ERR_INVALID')) {
     return refuse('sidecar_failed', `The request could not be sent (${code}).`);
   }

@@ -43,6 +43,7 @@ export interface FixtureOptions {
   readonly destination?: Partial<RulesetDestination>;
   readonly resolver?: Resolver;
   readonly hosts?: readonly string[];
+  readonly port?: number;
 }
 
 const bearer: RulesetCredential = {
@@ -106,7 +107,7 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     resolver: options.resolver ?? createResolver({ overrides: { [originName]: '127.0.0.1' } }),
     audit,
   });
-  const { port } = await proxy.listen(0, hosts);
+  const { port } = await proxy.listen(options.port ?? 0, hosts);
   return {
     port,
     caPem: authority.certificatePem,

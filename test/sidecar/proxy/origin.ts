@@ -104,11 +104,10 @@ export async function startOrigin(ca: TestCa, options: OriginOptions = {}): Prom
   };
 }
 
-/** A TLS server that answers every connection's first bytes with bytes of its own, valid HTTP or not. */
-export async function startRawOrigin(
-  ca: TestCa,
-  script: (socket: TLSSocket, data: Buffer) => void,
-): Promise<Origin> {
+export type Script = (socket: TLSSocket, data: Buffer) => void;
+
+/** A TLS server that answers what it reads with bytes of its own, valid HTTP or not. */
+export async function startRawOrigin(ca: TestCa, script: Script): Promise<Origin> {
   issued += 1;
   const certificate = await ca.authority.issue({
     name: `raw-${issued}`,
