@@ -75,7 +75,7 @@ describe('the operator’s settings', () => {
     const page = await readFile('docs/operator-settings.md', 'utf8');
     const rows = page
       .split('\n')
-      .filter((line) => /^\| `/.test(line))
+      .filter((line) => line.startsWith('| `'))
       .map((line) =>
         line
           .split('|')

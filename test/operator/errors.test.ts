@@ -5,7 +5,7 @@ import { operatorErrors, OperatorError, type OperatorErrorCode } from '../../ope
 
 /** The cells of a page's table, row by row. */
 async function tableOf(page: string): Promise<readonly (readonly string[])[]> {
-  const lines = (await readFile(page, 'utf8')).split('\n').filter((line) => /^\| `/.test(line));
+  const lines = (await readFile(page, 'utf8')).split('\n').filter((line) => line.startsWith('| `'));
   return lines.map((line) =>
     line
       .split('|')

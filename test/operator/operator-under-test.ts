@@ -27,9 +27,14 @@ export const fastTiming: ReplicaTiming = {
   election: { leaseMs: 4_000, renewDeadlineMs: 3_000, retryMs: 500 },
 };
 
-export interface RunningReplica {
+export interface PreparedReplica {
   readonly name: string;
   readonly ports: { readonly webhook: number; readonly control: number; readonly health: number };
+  /** What the chart would set. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface RunningReplica extends Pick<PreparedReplica, 'name' | 'ports'> {
   /** All that it logged so far. */
   readonly log: () => string;
   stop(): Promise<void>;
@@ -49,6 +54,8 @@ export interface TestCluster {
     readonly timing?: ReplicaTiming;
     readonly environment?: Readonly<Record<string, string>>;
   }): Promise<RunningReplica>;
+  /** A pod, a token and free ports, for a test that starts the process itself. */
+  prepareReplica(): Promise<PreparedReplica>;
   /** Path of the kubeconfig of the operator's user. */
   readonly kubeconfig: string;
   /** PEM of the operator's CAs, as the Secret has them. */
@@ -188,9 +195,7 @@ export async function startTestCluster(): Promise<TestCluster> {
     return `${signed}.${signature.toString('base64url')}`;
   }
 
-  async function startReplica(
-    options: Parameters<TestCluster['startReplica']>[0] = {},
-  ): Promise<RunningReplica> {
+  async function prepareReplica(): Promise<PreparedReplica> {
     const name = `outrider-${++started}`;
     const tokenFile = join(cluster.folder, `${name}.token`);
     const self = await createPod({
@@ -205,7 +210,7 @@ export async function startTestCluster(): Promise<TestCluster> {
       control: await findFreePort('127.0.0.1'),
       health: await findFreePort('127.0.0.1'),
     };
-    const config = parseConfig({
+    const environment = {
       OUTRIDER_POD_NAME: name,
       OUTRIDER_POD_NAMESPACE: operatorNamespace,
       OUTRIDER_POD_IP: '127.0.0.1',
@@ -216,8 +221,15 @@ export async function startTestCluster(): Promise<TestCluster> {
       OUTRIDER_CONTROL_PORT: String(ports.control),
       OUTRIDER_HEALTH_PORT: String(ports.health),
       OUTRIDER_LOG_LEVEL: 'trace',
-      ...options.environment,
-    });
+    };
+    return { name, ports, environment };
+  }
+
+  async function startReplica(
+    options: Parameters<TestCluster['startReplica']>[0] = {},
+  ): Promise<RunningReplica> {
+    const { name, ports, environment } = await prepareReplica();
+    const config = parseConfig({ ...environment, ...options.environment });
     const lines: string[] = [];
     const { log } = fastify({
       logger: { level: 'trace', stream: { write: (line: string) => void lines.push(line) } },
@@ -247,6 +259,7 @@ export async function startTestCluster(): Promise<TestCluster> {
     cluster,
     client,
     kubeconfig,
+    prepareReplica,
     startReplica,
     operatorCas: async () => {
       const path = `/api/v1/namespaces/${operatorNamespace}/secrets/outrider-ca`;

@@ -55,7 +55,7 @@ function optionsOf(
   caller: Caller,
   path: string,
   method: string,
-  headers: RequestOptions['headers'] = {},
+  headers: Readonly<Record<string, string>> = {},
 ): RequestOptions {
   return {
     host: '127.0.0.1',
@@ -88,7 +88,7 @@ export function call(
     method = 'GET',
     headers,
     body,
-  }: { path: string; method?: string; headers?: RequestOptions['headers']; body?: string },
+  }: { path: string; method?: string; headers?: Readonly<Record<string, string>>; body?: string },
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
