@@ -70,7 +70,9 @@ export function createAuthority(deps: AuthorityDeps): AuthorityKeeper {
     const signer = generations.find(({ number }) => number === plan.signer);
     if (signer === undefined) return now() + retryMs;
     adopt(bundle, signer);
-    return Math.min(now() + pollMs, plan.changesAtMs, state?.renewAtMs ?? Infinity);
+    // A CA that is due is minted by the leader any moment, and every second counts that it is announced for.
+    const waitMs = plan.mint ? Math.min(retryMs, pollMs) : pollMs;
+    return Math.min(now() + waitMs, plan.changesAtMs, state?.renewAtMs ?? Infinity);
   }
 
   function mint(number: number): CaGeneration {

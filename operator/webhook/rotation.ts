@@ -74,13 +74,13 @@ export function planRotation(
 }
 
 /**
- * One overlap before the previous CA expires, or one after it was announced if that is later (the operator was down
- * when it should have been minted), but always while certificates of the previous one are still good, and never before
- * half of what was left of it has passed (settings may have been changed to an overlap longer than that).
+ * One overlap before the previous CA expires, or one after it was announced if that is later. Where the previous one
+ * has no time for that (the operator was down when the next was due, or an upgrade made the overlap longer), the next
+ * is announced for at least half of what is left, and never signs so late that the previous one expires meanwhile.
  */
 function handoverMs(previous: Generation, next: Generation, { overlapMs }: RotationSettings): number {
   const announcedMs = next.notBeforeMs + clockSkewMs;
   const planned = Math.max(previous.notAfterMs - overlapMs, announcedMs + overlapMs);
-  const halfOfWhatIsLeftMs = (announcedMs + previous.notAfterMs) / 2;
-  return Math.min(planned, Math.max(previous.notAfterMs - overlapMs / 10, halfOfWhatIsLeftMs));
+  const margin = Math.min(overlapMs / 10, (previous.notAfterMs - announcedMs) / 2);
+  return Math.min(planned, previous.notAfterMs - margin);
 }

@@ -186,6 +186,21 @@ describe('the authority', () => {
     stop.abort();
   });
 
+  test('tells every replica within seconds when an upgrade makes a CA due at once', async () => {
+    const before_ = replica({ leads: true, lifetimeMs: 60_000, overlapMs: 20_000 });
+    await before_.start(stop.signal);
+    // These would look again in a minute.
+    const [follower, leader] = [replica({ leads: false }), replica({ leads: true })];
+    await follower.start(stop.signal);
+    assert.equal(certificates(follower.bundle()).length, 1);
+    await leader.start(stop.signal);
+    await waitFor({ what: 'the next CA at the follower', timeoutMs: 5000 }, async () => {
+      return certificates(follower.bundle()).length === 2;
+    });
+    assert.deepEqual([signerIn(leader), signerIn(follower)], [0, 0]);
+    stop.abort();
+  });
+
   test('rotates by itself while it runs, and every handshake trusts what was known a moment before', async () => {
     const settings = { lifetimeMs: 6000, overlapMs: 2000 };
     const [leader, follower] = [

@@ -9,7 +9,8 @@ import {
   type RotationPlan,
 } from '../../../operator/webhook/rotation.ts';
 
-const dayMs = 24 * 60 * 60_000;
+const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
 const settings = { lifetimeMs: 365 * dayMs, overlapMs: 30 * dayMs };
 
 /** A CA that was minted on a day, as the authority dates it. */
@@ -65,15 +66,18 @@ describe('the rotation of the CA', () => {
       plan: planOn(339, first, mintedOn(310, 2)),
       is: { signer: 1, changesAtMs: 340 * dayMs },
     },
-    'one that is announced too late signs while the old one’s certificates are good': {
+    'one that is announced too late is announced for half of what is left': {
+      plan: planOn(362.4, first, mintedOn(360, 2)),
+      is: { bundle: [1, 2], signer: 1, changesAtMs: 362.5 * dayMs },
+    },
+    'and then signs, while the old one is still trusted': {
       plan: planOn(362.5, first, mintedOn(360, 2)),
       is: { bundle: [1, 2], signer: 2 },
     },
-    'one that is announced under settings of a longer overlap does not sign before half of what is left has passed':
-      {
-        plan: planOn(360.1, first, mintedOn(360, 2)),
-        is: { bundle: [1, 2], signer: 1, changesAtMs: 362.5 * dayMs },
-      },
+    'one that an upgrade with a longer overlap calls for at once does not sign at once': {
+      plan: planRotation([{ ...first, notAfterMs: 2 * minuteMs }, mintedOn(0, 2)], settings, minuteMs - 1000),
+      is: { bundle: [1, 2], signer: 1, changesAtMs: minuteMs },
+    },
     'after a long sleep the expired CA is gone and the new one signs at once': {
       plan: planOn(500, first, mintedOn(500, 2)),
       is: { bundle: [2], signer: 2, mint: false },
