@@ -11,7 +11,7 @@ import type { Credentials } from '../credentials/credentials.ts';
 import { renderSlot } from '../credentials/inject/inject.ts';
 import type { Secret } from '../credentials/secret.ts';
 import { asSidecarError } from '../errors.ts';
-import { hostHeader, readHead, type Head } from './head.ts';
+import { readHead, type Head } from './head.ts';
 import { refusalOfDecision, refuseStale, type InFlight } from './in-flight.ts';
 import { findStrayPlaceholder } from './placeholder.ts';
 import { createRelay } from './relay.ts';
@@ -75,7 +75,9 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
       trail.errorCode = asSidecarError(error).code;
       await answerRefusal(agent, trail, refuse('sidecar_failed', 'Outrider failed to handle the request.'));
     }
-    await finish(agent);
+    if (!agent.response.writableEnded) await end(agent);
+    // Node reads the next request only once this one's body is out of the way.
+    if (!agent.message.readableEnded) agent.message.resume();
     audit.record(endTrail(trail));
   };
 
@@ -150,8 +152,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
       onUnauthorized: () => replaceSecret(allowed),
       isBodyRead: () => message.complete,
     });
-    const exchange = { request, cut: relay.cut };
-    inFlight.add(exchange);
+    const leave = inFlight.add({ request, cut: relay.cut });
     agent.cut = relay.cut;
     const end = timed(trail, 'upstream');
     upstreams.dispatch(
@@ -175,7 +176,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     );
     const outcome = await relay.done;
     body?.stream.destroy();
-    inFlight.remove(exchange);
+    leave();
     trail.requestBytes += body?.bytes() ?? 0;
     trail.responseBytes += relay.bytes();
     trail.upstreamStatus = relay.status();
@@ -217,13 +218,9 @@ function strayPlaceholder({ headers, request }: Head): Refusal | null {
   return findStrayPlaceholder(headers.forwarded, request.query);
 }
 
-/** All that goes to the upstream: the model, the slot, our trace; nothing else is copied. */
-function buildHeaders(
-  { request, headers }: Head,
-  slot: Injection['slot'] | null,
-  trace: TraceContext,
-): string[] {
-  const built = ['host', hostHeader(request, request.scheme)];
+/** All that goes to the upstream besides `Host`: the model, the slot, our trace; nothing else is copied. */
+function buildHeaders({ headers }: Head, slot: Injection['slot'] | null, trace: TraceContext): string[] {
+  const built: string[] = [];
   for (let at = 0; at < headers.forwarded.length; at += 2) {
     const name = headers.forwarded[at] ?? '';
     if (name !== slot?.name) built.push(name, headers.forwarded[at + 1] ?? '');
@@ -249,11 +246,9 @@ async function answerRefusal(agent: Agent, trail: Trail, refusal: Refusal): Prom
 }
 
 /** Ends the answer, after what is left of the body: closing before would take the answer away with it. */
-async function finish({ message, response, hasContinued = false }: Agent): Promise<void> {
-  if (!response.writableEnded && !response.destroyed) {
-    const isUnderWay = message.headers.expect === undefined || hasContinued;
-    if (!message.complete && isUnderWay) await discardBody(message);
-    response.end();
-  }
-  message.resume(); // Node reads the next request only once this one's body is out of the way
+async function end({ message, response, hasContinued = false }: Agent): Promise<void> {
+  if (response.destroyed) return;
+  const isUnderWay = message.headers.expect === undefined || hasContinued;
+  if (!message.complete && isUnderWay) await discardBody(message);
+  response.end();
 }

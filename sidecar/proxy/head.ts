@@ -94,10 +94,13 @@ function readPlace(url: string, tunnel: Tunnel | null): Place | Refusal {
 
 function checkNames(place: Place, host: string | null, tunnel: Tunnel | null): Refusal | null {
   if (host === null) return refuse('request_malformed', 'The request has no Host header; send one.');
-  const named = parseAuthority(host, defaultPorts[place.scheme]);
-  if (isRefusal(named)) return named;
-  if (!same(named, place.authority)) {
-    return refuse('names_disagree', `Host names another place than ${spell(place.authority)}.`);
+  // Most clients write what is canonical already, and then there is nothing to parse.
+  if (host !== hostHeader(place.authority, place.scheme)) {
+    const named = parseAuthority(host, defaultPorts[place.scheme]);
+    if (isRefusal(named)) return named;
+    if (!same(named, place.authority)) {
+      return refuse('names_disagree', `Host names another place than ${spell(place.authority)}.`);
+    }
   }
   if (tunnel === null) return null;
   if (!same(tunnel.authority, place.authority)) {

@@ -9,34 +9,51 @@ import type { SnapshotSource } from '../control/snapshot.ts';
 
 export interface Exchange {
   readonly request: CanonicalRequest;
-  cut(refusal: Refusal): void;
+  readonly cut: (refusal: Refusal) => void;
 }
 
 export interface InFlight {
-  add(exchange: Exchange): void;
-  remove(exchange: Exchange): void;
+  /** @returns what ends its membership. */
+  add(exchange: Exchange): () => void;
   close(): void;
+}
+
+interface Member {
+  readonly exchange: Exchange;
+  index: number;
 }
 
 /** How far past the lease a stream can run. */
 const leaseCheckMs = 1000;
 
 export function createInFlight(snapshots: SnapshotSource): InFlight {
-  const exchanges = new Set<Exchange>();
+  /**
+   * No Set: V8 links each outgrown table of one to the next, so that with this churn every scavenge would carry
+   * all finished exchanges since the last full collection (13 µs per request).
+   */
+  const members: Member[] = [];
   const stop = snapshots.onChange((snapshot) => {
-    for (const exchange of exchanges) {
+    for (const { exchange } of members) {
       const refusal = refusalOfDecision(snapshot.decide(exchange.request));
       if (refusal !== null) exchange.cut(refusal);
     }
   });
   const leaseCheck = setInterval(() => {
-    if (exchanges.size === 0 || snapshots.fresh()) return;
-    for (const exchange of exchanges) exchange.cut(refuseStale());
+    if (members.length === 0 || snapshots.fresh()) return;
+    for (const { exchange } of members) exchange.cut(refuseStale());
   }, leaseCheckMs).unref();
 
   return {
-    add: (exchange) => exchanges.add(exchange),
-    remove: (exchange) => exchanges.delete(exchange),
+    add: (exchange) => {
+      const member = { exchange, index: members.length };
+      members.push(member);
+      return () => {
+        const last = members.pop();
+        if (last === undefined || last === member) return;
+        members[member.index] = last;
+        last.index = member.index;
+      };
+    },
     close: () => {
       stop();
       clearInterval(leaseCheck);

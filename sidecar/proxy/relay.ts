@@ -56,7 +56,7 @@ export function createRelay({ host, response, recheck, onUnauthorized, isBodyRea
 
   function finish(outcome: RelayOutcome): void {
     isOver = true;
-    response.off('close', onAgentGone).off('drain', onDrain);
+    response.off('close', onAgentGone);
     resolve(outcome);
   }
 
@@ -71,10 +71,6 @@ export function createRelay({ host, response, recheck, onUnauthorized, isBodyRea
   function onAgentGone(): void {
     finish({ kind: 'abandoned' });
     controller?.abort(new Error('the agent left'));
-  }
-
-  function onDrain(): void {
-    controller?.resume();
   }
 
   function writeHead(answered: number, headers: IncomingHeaders): void {
@@ -110,7 +106,7 @@ export function createRelay({ host, response, recheck, onUnauthorized, isBodyRea
     else controller?.resume();
   }
 
-  response.on('close', onAgentGone).on('drain', onDrain);
+  response.on('close', onAgentGone);
 
   const handler: Dispatcher.DispatchHandler = {
     onRequestStart: (started) => {
@@ -128,7 +124,9 @@ export function createRelay({ host, response, recheck, onUnauthorized, isBodyRea
     onResponseData: (started, chunk) => {
       if (isOver) return;
       bytes += chunk.length;
-      if (!response.write(chunk)) started.pause();
+      if (response.write(chunk)) return;
+      started.pause();
+      response.once('drain', () => started.resume());
     },
     onResponseEnd: () => {
       if (isOver) return;
@@ -155,7 +153,8 @@ function relayedHeaders(status: number, headers: IncomingHeaders): string[] {
   const named = String(headers.connection ?? '').toLowerCase();
   const listed = named === '' || named === 'close' || named === 'keep-alive' ? [] : named.split(/[\s,]+/);
   const relayed: string[] = [];
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name in headers) {
+    const value = headers[name];
     if (value === undefined || betweenConnections.has(name) || listed.includes(name)) continue;
     // A refusal is known by this header, so no upstream may send it.
     if (name === 'transfer-encoding' || name === decisionHeader) continue;

@@ -82,7 +82,7 @@ export function createProxy({ snapshots, credentials, authority, resolver, audit
   });
 
   function createFront(): Server {
-    const server = createServer({ ...limits, requireHostHeader: false, noDelay: true });
+    const server = createServer({ ...limits, requireHostHeader: false, optimizeEmptyRequests: true });
     // Node would drop the headers beyond its limit without a word; ours refuses them.
     server.maxHeadersCount = 0;
     server.maxConnections = maxConnections;

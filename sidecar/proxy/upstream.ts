@@ -69,6 +69,7 @@ export function createUpstreams(dial: Dial): Upstreams {
   }
 
   function createPool(route: Route): Pool {
+    // The origin is also what goes out as Host, always.
     return new Pool(`https://${hostHeader(route, 'https')}`, {
       connect: (_options, done) => void connect(route, done),
       allowH2: false,
