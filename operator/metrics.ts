@@ -61,6 +61,11 @@ export function createMetrics() {
       labelNames: ['reason'] as const,
       registers,
     }),
+    rulesetCompilations: new Counter({
+      name: 'outrider_ruleset_compilations_total',
+      help: 'Rulesets compiled; agents that no policy tells apart share one.',
+      registers,
+    }),
     rulesetPushes: new Counter({
       name: 'outrider_ruleset_pushes_total',
       help: 'Rulesets sent, on opening a stream and on change.',

@@ -95,6 +95,7 @@ export async function createReplica(
   const watermark = createWatermark(informers, timing.watchProofMs);
   const rulesets = createRulesets({
     informers,
+    metrics,
     settings: (): CompileSettings => ({
       clusterDomain: config.OUTRIDER_CLUSTER_DOMAIN,
       telemetry: collector,

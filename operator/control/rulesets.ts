@@ -1,9 +1,11 @@
-// The compiled ruleset of every agent, kept while nothing that went into it changes. Agents of one namespace,
-// ServiceAccount and set of labels share one, so a Deployment of a thousand pods is compiled once.
+// The compiled ruleset of every agent, kept while nothing that went into it changes. Agents of one namespace and
+// ServiceAccount whose labels no policy tells apart share one, so a thousand pods of a StatefulSet, each with a label of
+// its own, are compiled once.
 
 import { compileRuleset, type CompileSettings } from '../../policy/compile.ts';
 import { canonicalJson, emptyRuleset, rulesetRevision, type Ruleset } from '../../policy/ruleset.ts';
 import type { Agent } from '../../policy/selection.ts';
+import type { Metrics } from '../metrics.ts';
 import type { Informers, RawResource } from '../kube/informers.ts';
 import type { Change } from '../kube/store.ts';
 
@@ -43,6 +45,7 @@ export function createRulesets(deps: {
   readonly informers: Informers;
   /** Read at each compilation: the bundle of CAs changes. */
   readonly settings: () => CompileSettings;
+  readonly metrics: Metrics;
 }): Rulesets {
   const { resources, namespaces } = deps.informers;
   const entries = new Map<string, Entry>();
@@ -50,6 +53,7 @@ export function createRulesets(deps: {
   /** Counts changes, for all agents and per namespace: a compiled ruleset is good while both stand still. */
   let clusterChanges = 0;
   const namespaceChanges = new Map<string, number>();
+  const labelKeys = new Map<string, { readonly inputs: string; readonly keys: readonly string[] }>();
   let sweptAtMs = performance.now();
 
   function changed(scope: Scope): void {
@@ -84,6 +88,17 @@ export function createRulesets(deps: {
     return render(compiled.ruleset, compiled.revision);
   }
 
+  /** The labels that some policy of the namespace asks for. */
+  function labelKeysOf(namespace: string, inputs: string): readonly string[] {
+    const known = labelKeys.get(namespace);
+    if (known?.inputs === inputs) return known.keys;
+    const keys = new Set(
+      resources.AgentPolicy.inNamespace(namespace).flatMap(({ spec }) => selectedKeys(spec)),
+    );
+    labelKeys.set(namespace, { inputs, keys: [...keys].toSorted() });
+    return labelKeysOf(namespace, inputs);
+  }
+
   function sweep(now: number): void {
     if (now - sweptAtMs < unusedMs) return;
     sweptAtMs = now;
@@ -95,14 +110,17 @@ export function createRulesets(deps: {
       const now = performance.now();
       sweep(now);
       const { namespace, serviceAccount, podLabels } = agent;
-      const key = [namespace, serviceAccount, ...podLabels.map(canonicalJson)].join(' ');
       const inputs = `${clusterChanges} ${namespaceChanges.get(namespace) ?? 0}`;
+      const keys = labelKeysOf(namespace, inputs);
+      const told = podLabels.map((labels) => keys.map((name) => labels[name] ?? null));
+      const key = JSON.stringify([namespace, serviceAccount, ...told]);
       const known = entries.get(key);
       if (known?.inputs === inputs) {
         known.usedAtMs = now;
         return known.compiled;
       }
       const compiled = compileNow(agent);
+      deps.metrics.rulesetCompilations.inc();
       entries.set(key, { compiled, inputs, usedAtMs: now });
       return compiled;
     },
@@ -132,4 +150,20 @@ function isOfSpec({ current, previous }: Change<RawResource>): boolean {
     current?.metadata.uid !== previous?.metadata.uid ||
     current?.metadata.generation !== previous?.metadata.generation
   );
+}
+
+/** Of a selector as policy/ reads it; one that it cannot read looks at no label. */
+function selectedKeys(spec: unknown): readonly string[] {
+  const { podSelector } =
+    (spec as { readonly agents?: { readonly podSelector?: PodSelector } } | undefined)?.agents ?? {};
+  const { matchLabels, matchExpressions } = podSelector ?? {};
+  const expressions = Array.isArray(matchExpressions)
+    ? matchExpressions.map((expression) => String(expression?.key))
+    : [];
+  return [...Object.keys(matchLabels ?? {}), ...expressions];
+}
+
+interface PodSelector {
+  readonly matchLabels?: object;
+  readonly matchExpressions?: readonly ({ readonly key?: unknown } | null)[];
 }

@@ -90,6 +90,7 @@ export function createStreams(deps: StreamsDeps): Streams {
   let dirtyPods = new Set<string>();
   let dirtySinceMs: number | null = null;
   let flushing = false;
+  let ticking = false;
   let closed = false;
 
   function podOf({ podKey, uid }: Stream): Pod | undefined {
@@ -165,6 +166,24 @@ export function createStreams(deps: StreamsDeps): Streams {
     }
   }
 
+  /** All streams, with room for everything else in between: a compilation takes milliseconds, and there are thousands. */
+  async function inSlices(visit: (stream: Stream) => void): Promise<void> {
+    let sliceEndsMs = performance.now() + sliceMs;
+    for (const stream of streams.values()) {
+      visit(stream);
+      if (performance.now() < sliceEndsMs) continue;
+      await yieldToOthers();
+      sliceEndsMs = performance.now() + sliceMs;
+    }
+  }
+
+  async function tick(): Promise<void> {
+    if (ticking) return;
+    ticking = true;
+    await inSlices(look);
+    ticking = false;
+  }
+
   async function flush(): Promise<void> {
     while (dirtySinceMs !== null) {
       await sleep(debounceMs);
@@ -172,30 +191,24 @@ export function createStreams(deps: StreamsDeps): Streams {
       const [scopes, pods, sinceMs] = [dirtyScopes, dirtyPods, dirtySinceMs];
       [dirtyScopes, dirtyPods, dirtySinceMs] = [new Set(), new Set(), null];
       const span = tracer.startSpan('ruleset push', { root: true });
-      let sliceEndsMs = performance.now() + sliceMs;
-      for (const stream of streams.values()) {
+      await inSlices((stream) => {
         const [namespace = ''] = stream.podKey.split('/');
         if (scopes.has(null) || scopes.has(namespace) || pods.has(stream.podKey)) pushOrEnd(stream);
-        if (performance.now() < sliceEndsMs) continue;
-        await yieldToOthers();
-        sliceEndsMs = performance.now() + sliceMs;
-      }
+      });
       metrics.pushDuration.observe((performance.now() - sinceMs) / 1000);
       span.setAttribute('outrider.streams', streams.size).end();
     }
     flushing = false;
   }
 
-  function tick(): void {
+  /** What time alone does to a stream. */
+  function look(stream: Stream): void {
     const now = performance.now();
-    const live = watermark.live();
-    for (const stream of streams.values()) {
-      if (Date.now() >= stream.request.identity.expiresAtMs) end(stream, 'token_expired');
-      else if (now >= stream.endsAtMs) end(stream, 'lifetime');
-      else if (stream.blockedSinceMs !== null) {
-        if (now - stream.blockedSinceMs > timing.slowMs) end(stream, 'slow');
-      } else if (live && now - stream.renewedAtMs >= timing.heartbeatMs) confirm(stream);
-    }
+    if (Date.now() >= stream.request.identity.expiresAtMs) end(stream, 'token_expired');
+    else if (now >= stream.endsAtMs) end(stream, 'lifetime');
+    else if (stream.blockedSinceMs !== null) {
+      if (now - stream.blockedSinceMs > timing.slowMs) end(stream, 'slow');
+    } else if (now - stream.renewedAtMs >= timing.heartbeatMs && watermark.live()) confirm(stream);
   }
 
   /** A change that waits for its push goes first: a heartbeat must not confirm what it replaces. */
@@ -223,7 +236,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     open: (request) => {
       const { identity, response } = request;
       if (closed) throw new OperatorError('SHUTTING_DOWN');
-      ticker ??= setInterval(tick, tickMs);
+      ticker ??= setInterval(() => void tick(), tickMs);
       if (streams.size >= maxStreams) throw new OperatorError('OVERLOADED');
       const { namespace = '', name, labels = {} } = identity.pod.metadata;
       const span = tracer.startSpan('stream', {

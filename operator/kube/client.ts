@@ -162,8 +162,9 @@ export function createKubeClient({ kubeconfig }: { readonly kubeconfig: string |
       }
     },
     watch: async (path, query, signal) => {
-      const response = await send({ method: 'GET', path, query }, signal);
-      return response.body as AsyncIterable<Buffer>;
+      const request: KubeRequest = { method: 'GET', path, query };
+      const response = await send(request, signal);
+      return readStream(request, response.body);
     },
     close: async () => {
       await pool?.agent.destroy();
@@ -191,6 +192,14 @@ function loadConfig(kubeconfig: string | null): KubeConfig {
     });
   }
   return config;
+}
+
+async function* readStream(request: KubeRequest, body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw asOperatorError(request, error);
+  }
 }
 
 async function readAll(body: AsyncIterable<Buffer>): Promise<Buffer> {
@@ -240,7 +249,8 @@ function statusMessage(text: string): string {
 
 function asOperatorError(request: KubeRequest, error: unknown): OperatorError {
   if (error instanceof OperatorError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const { message, code: reason } = error as Error & { readonly code?: string };
   const code = error instanceof SyntaxError ? 'KUBE_INVALID' : 'KUBE_UNREACHABLE';
-  return new OperatorError(code, { detail: `${request.method} ${request.path}: ${reason}`, cause: error });
+  // An AggregateError, of a name with two addresses, has a code and no message.
+  return new OperatorError(code, { detail: `${request.method} ${request.path}: ${message || reason}` });
 }

@@ -132,6 +132,30 @@ describe('ruleset streams', () => {
     stream.close();
   });
 
+  it('agents that no policy tells apart share one compilation, whatever labels they have of their own', async () => {
+    const first = await newAgent({ app: 'triage', 'statefulset.kubernetes.io/pod-name': 'triage-0' });
+    const { namespace } = first;
+    const pods = [first];
+    for (let index = 1; index < 6; index += 1) {
+      const labels = { app: 'triage', 'statefulset.kubernetes.io/pod-name': `triage-${index}` };
+      pods.push(await test.createAgent({ namespace, name: `triage-${index}`, labels }));
+    }
+    const streams = await Promise.all(pods.map((pod) => open(pod)));
+    const compilations = async (): Promise<number> => {
+      const answer = await fetch(`http://127.0.0.1:${replica.ports.health}/metrics`);
+      return Number(/^outrider_ruleset_compilations_total (\d+)$/m.exec(await answer.text())?.[1]);
+    };
+    await Promise.all(streams.map((stream) => stream.ruleset('the first', () => true)));
+    await sleep(500);
+    const before = await compilations();
+    await test.apply(policy({ namespace, name: 'p', rules: ['triage'], podLabels: { app: 'triage' } }));
+    await Promise.all(
+      streams.map((stream) => stream.ruleset('the policy', (event) => rules(event).includes('triage'))),
+    );
+    assert.equal((await compilations()) - before, 1);
+    for (const stream of streams) stream.close();
+  });
+
   it('O-06: a policy that nobody can read blocks no other policy, and its guards hold', async () => {
     const pod = await newAgent();
     const stream = await open(pod);
