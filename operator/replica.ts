@@ -48,6 +48,7 @@ export interface ReplicaTiming {
   readonly watchSeconds?: number;
   readonly watchProofMs?: number;
   readonly statusIntervalMs?: number;
+  readonly gatherMs?: number;
   readonly streams?: Partial<StreamTiming>;
   readonly election?: ElectionTiming;
 }
@@ -144,7 +145,7 @@ export async function createReplica(
     AgentSecretStore: control('AgentSecretStore', createStoreDecision({ informers })),
     AgentDestination: control('AgentDestination', createDestinationDecision({ informers })),
   };
-  connectTriggers({ informers, aggregates, controllers });
+  connectTriggers({ informers, aggregates, controllers, gatherMs: timing.gatherMs });
   const publisher = createCaBundlePublisher({
     kube: client,
     name: config.OUTRIDER_WEBHOOK_CONFIGURATION,

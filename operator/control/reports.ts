@@ -31,6 +31,8 @@ export interface Reports {
   onChange(listener: (report: HeldReport, previous: HeldReport | undefined) => void): void;
 }
 
+/** Ten times the interval at which sidecars report; by then the pod has gone, whether or not that was noticed. */
+const lifetimeMs = 5 * 60_000;
 /** Rules of a policy name at most 64 credentials; several policies may select one agent. */
 const maxCredentials = 256;
 
@@ -69,7 +71,11 @@ export function createReports(): Reports {
     },
     forget: (uid) => void held.delete(uid),
     get: (uid) => held.get(uid),
-    all: () => [...held.values()],
+    all: () => {
+      const oldestMs = performance.now() - lifetimeMs;
+      for (const { uid, takenAtMs } of held.values()) if (takenAtMs < oldestMs) held.delete(uid);
+      return [...held.values()];
+    },
     onChange: (listener) => void listeners.push(listener),
   };
 }

@@ -10,7 +10,7 @@ import { maxAggregatesBytes, type Aggregates } from './aggregates.ts';
 import type { IdentityVerifier, SidecarIdentity } from './identity.ts';
 import { asOperatorError, sendProblem } from './problem.ts';
 import type { Reports } from './reports.ts';
-import type { Streams } from './streams.ts';
+import { maxStreams, type Streams } from './streams.ts';
 import type { WatermarkSource } from './watermark.ts';
 
 export interface ControlDeps {
@@ -36,6 +36,8 @@ declare module 'fastify' {
 
 /** A sidecar waits for this replica to list again rather than to dial another one. */
 const catchUpMs = 5_000;
+/** A stream and a report of each sidecar; a connection costs about 60 KiB. */
+const maxConnections = 2 * maxStreams;
 /** Features are short names; a watermark has a version of at most 20 digits per kind. */
 const maxHeaderLength = 2_048;
 
@@ -43,13 +45,22 @@ const maxHeaderLength = 2_048;
 export function createControlApp(deps: ControlDeps): FastifyInstance {
   const { authority, identity, watermark, streams, reports, aggregates, metrics } = deps;
   const app = fastify({
-    https: { ...authority.serving(), minVersion: 'TLSv1.2', maxHeaderSize: 16 * 1024 },
+    https: {
+      ...authority.serving(),
+      minVersion: 'TLSv1.2',
+      maxHeaderSize: 16 * 1024,
+      // Whoever only connects, or never ends its request, is let go soon.
+      handshakeTimeout: 10_000,
+      headersTimeout: 10_000,
+      connectionsCheckingInterval: 5_000,
+    },
     // Without fastify's line a request, which would be thousands a minute: what is refused or fails is logged below.
     bodyLimit: maxReportBytes,
     requestTimeout: 15_000,
     keepAliveTimeout: 75_000,
     forceCloseConnections: true,
   });
+  app.server.maxConnections = maxConnections;
   const forget = authority.onChange(() => app.server.setSecureContext(authority.serving()));
   app.addHook('onClose', async () => forget());
 

@@ -77,8 +77,8 @@ const tickMs = 500;
 const debounceMs = 50;
 /** Other requests wait at most this long for a batch of compilations. */
 const sliceMs = 10;
-/** Ten times the budget of one replica. */
-const maxStreams = 10_000;
+/** Three times the budget of one replica, which two others may have left alone. */
+export const maxStreams = 3_000;
 
 export function createStreams(deps: StreamsDeps): Streams {
   const { informers, agents, rulesets, watermark, log, metrics } = deps;
@@ -238,6 +238,8 @@ export function createStreams(deps: StreamsDeps): Streams {
       if (closed) throw new OperatorError('SHUTTING_DOWN');
       ticker ??= setInterval(() => void tick(), tickMs);
       if (streams.size >= maxStreams) throw new OperatorError('OVERLOADED');
+      // The sidecar may have gone while this replica caught up.
+      if (response.destroyed) return;
       const { namespace = '', name, labels = {} } = identity.pod.metadata;
       const span = tracer.startSpan('stream', {
         root: true,

@@ -9,14 +9,15 @@ import type { Change } from '../kube/store.ts';
 import type { Controller } from './controller.ts';
 
 /** A Deployment's rollout or a synced folder is many changes; statuses follow them together. */
-const gatherMs = 1_000;
+const defaultGatherMs = 2_000;
 
 export function connectTriggers(deps: {
   readonly informers: Informers;
   readonly aggregates: Aggregates;
   readonly controllers: Readonly<Record<KindName, Controller>>;
+  readonly gatherMs?: number | undefined;
 }): void {
-  const { informers, aggregates, controllers } = deps;
+  const { informers, aggregates, controllers, gatherMs = defaultGatherMs } = deps;
   const { AgentPolicy, AgentCredential, AgentSecretStore, AgentDestination } = controllers;
   const { resources, namespaces, pods } = informers;
 

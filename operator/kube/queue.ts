@@ -38,6 +38,7 @@ export function createQueue({ work, concurrency, log }: QueueDeps): Queue {
   const delayed = new Map<string, { readonly timer: NodeJS.Timeout; readonly dueAtMs: number }>();
   const failures = new Map<string, number>();
   let started = false;
+  let pumping: NodeJS.Immediate | undefined;
   let idle = Promise.withResolvers<void>();
 
   function add(key: string, afterMs = 0): void {
@@ -54,10 +55,11 @@ export function createQueue({ work, concurrency, log }: QueueDeps): Queue {
     delayed.delete(key);
     ready.add(key);
     // A burst of changes becomes one pass per key.
-    setImmediate(pump);
+    pumping ??= setImmediate(pump);
   }
 
   function pump(): void {
+    pumping = undefined;
     for (const key of ready) {
       if (!started || working.size >= concurrency) return;
       // It changed while it was worked on: again, afterwards.

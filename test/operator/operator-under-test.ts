@@ -21,8 +21,9 @@ export const serverName = `outrider.${operatorNamespace}.svc.cluster.local`;
 /** What a test would otherwise wait for too long. */
 export const fastTiming: ReplicaTiming = {
   watchSeconds: 2,
-  watchProofMs: 5_000,
+  watchProofMs: 4_000,
   statusIntervalMs: 500,
+  gatherMs: 200,
   streams: { heartbeatMs: 1_000, slowMs: 2_000 },
   election: { leaseMs: 4_000, renewDeadlineMs: 3_000, retryMs: 500 },
 };
