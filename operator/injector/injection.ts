@@ -9,7 +9,7 @@ import { createPatch, type PatchOperation } from './patch.ts';
 import type { Container, Pod, Volume } from './pod.ts';
 import type { Problem } from './problem.ts';
 import { reportOn, reportReasons, type ReportReason } from './report.ts';
-import { sidecarProblems, volumeProblems, withoutServiceAccountToken } from './second-pass.ts';
+import { isProblem, repairedSidecar, repairedVolume } from './second-pass.ts';
 import type { InjectorSettings } from './settings.ts';
 import { shapeProblems } from './shape.ts';
 import { podVolumes, reservedName, type StoreToken } from './volumes.ts';
@@ -46,12 +46,10 @@ export function injectPod(input: InjectionInput): Injection {
   const identity = (found && identityOf(found)) ?? drawIdentity(pod, input.drawId);
   const sidecar = sidecarContainer({ settings, identity, operatorCas });
   const volumes = podVolumes(settings.sidecar, input.stores);
-  const problems = [
-    ...shapeProblems(pod, identity),
-    ...(found === undefined ? [] : sidecarProblems(sidecar, found)),
-    ...reservedVolumeProblems(pod.spec.volumes ?? [], volumes),
-  ];
-  if (problems.length > 0) return { kind: 'refuse', problems };
+  const kept = found === undefined ? sidecar : repairedSidecar(sidecar, found);
+  const keptVolumes = (pod.spec.volumes ?? []).map((volume) => repairedReserved(volume, volumes));
+  const problems = [...shapeProblems(pod, identity), ...[kept, ...keptVolumes].filter(isProblem)];
+  if (problems.length > 0 || isProblem(kept)) return { kind: 'refuse', problems };
 
   const warnings: string[] = report.reasons
     .filter((reason) => reason === 'opt_out_without_effect')
@@ -69,12 +67,12 @@ export function injectPod(input: InjectionInput): Injection {
     metadata: injectedMetadata(pod.metadata, statusOf(input), settings.version),
     spec: {
       ...pod.spec,
-      initContainers: [
-        found === undefined ? sidecar : withoutServiceAccountToken(found),
-        ...others.map(toAgent('initContainers')),
-      ],
+      initContainers: [kept, ...others.map(toAgent('initContainers'))],
       containers: pod.spec.containers.map(toAgent('containers')),
-      volumes: withVolumes(pod.spec.volumes ?? [], volumes),
+      volumes: withVolumes(
+        keptVolumes.flatMap((volume) => (isProblem(volume) ? [] : [volume])),
+        volumes,
+      ),
     },
   };
   return { kind: 'patch', reasons: report.reasons, operations: createPatch(pod, injected), warnings };
@@ -89,15 +87,13 @@ function statusOf({ settings, stores, placeholders }: InjectionInput): Injection
   };
 }
 
-function reservedVolumeProblems(found: readonly Volume[], ours: readonly Volume[]): readonly Problem[] {
-  return found
-    .filter(({ name }) => reservedName.test(name))
-    .flatMap((volume): readonly Problem[] => {
-      const expected = ours.find(({ name }) => name === volume.name);
-      if (expected !== undefined) return volumeProblems(expected, volume);
-      const message = 'must have another name: outrider and outrider-* are the webhook’s';
-      return [{ field: `spec.volumes[${volume.name}]`, message }];
-    });
+/** Volumes by other names are none of our business. */
+function repairedReserved(volume: Volume, ours: readonly Volume[]): Volume | Problem {
+  if (!reservedName.test(volume.name)) return volume;
+  const expected = ours.find(({ name }) => name === volume.name);
+  if (expected !== undefined) return repairedVolume(expected, volume);
+  const message = 'must have another name: outrider and outrider-* are the webhook’s';
+  return { field: `spec.volumes[${volume.name}]`, message };
 }
 
 /** Those of ours that are there already stay where they are. */

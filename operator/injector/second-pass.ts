@@ -3,6 +3,7 @@
 // name is an author's attempt to choose the sidecar, and is refused.
 
 import { isDeepStrictEqual } from 'node:util';
+import { audiencePrefix, sidecarEnvironment } from '../../policy/contract.ts';
 import type { Container, Volume } from './pod.ts';
 import type { Problem } from './problem.ts';
 import { sameQuantity } from './quantity.ts';
@@ -11,41 +12,62 @@ import { sameQuantity } from './quantity.ts';
 const serviceAccountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /**
- * Our container as a second pass leaves it: the pod's general token is taken out again, since the sidecar's identity
- * is never the pod's. What LimitRanger and AlwaysPullImages wrote stays, because they check that it is there.
+ * Our container as a second pass leaves it. The pod's general token is taken out again, since the sidecar's identity
+ * is never the pod's; the operator's CAs are the current ones, since another replica may have announced one between
+ * the passes. What LimitRanger and AlwaysPullImages wrote stays: they check that it is there.
  */
-export function withoutServiceAccountToken(sidecar: Container): Container {
-  const mounts = (sidecar.volumeMounts ?? []).filter(({ mountPath }) => mountPath !== serviceAccountPath);
-  return { ...sidecar, volumeMounts: mounts };
-}
-
-/** What is wrong with a container by our name, which must be as we would write it. */
-export function sidecarProblems(expected: Container, actual: Container): readonly Problem[] {
-  const found = comparable(actual, expected);
+export function repairedSidecar(expected: Container, actual: Container): Container | Problem {
+  const expectedCas = expected.env?.find(({ name }) => name === sidecarEnvironment.operatorCa);
+  const isCas = (name: string, value: unknown): boolean =>
+    name === expectedCas?.name && typeof value === 'string';
+  const repaired = {
+    ...actual,
+    env: (actual.env ?? []).map((variable) =>
+      expectedCas !== undefined && isCas(variable.name, variable.value) ? expectedCas : variable,
+    ),
+    volumeMounts: (actual.volumeMounts ?? []).filter(({ mountPath }) => mountPath !== serviceAccountPath),
+  };
+  const found = comparable(repaired, expected);
   const fields = [...new Set([...Object.keys(expected), ...Object.keys(found)])];
   const different = fields.filter((field) => !isDeepStrictEqual(expected[field], found[field]));
-  if (different.length === 0) return [];
+  if (different.length === 0) return repaired;
   const message = `differs from what the webhook writes in ${different.join(', ')}: remove the container, the webhook adds it; or exempt it from what else changes it`;
-  return [{ field: `spec.initContainers[${expected.name}]`, message }];
+  return { field: `spec.initContainers[${expected.name}]`, message };
 }
 
-export function volumeProblems(expected: Volume, actual: Volume): readonly Problem[] {
+/** Our volume as a second pass leaves it; its tokens are for the stores that there are now. */
+export function repairedVolume(expected: Volume, actual: Volume): Volume | Problem {
   const sizeLimit = expected.emptyDir?.sizeLimit;
-  const found =
-    actual.emptyDir !== undefined &&
-    sizeLimit !== undefined &&
-    sameQuantity(sizeLimit, actual.emptyDir.sizeLimit)
-      ? { ...actual, emptyDir: { ...actual.emptyDir, sizeLimit } }
-      : actual;
-  if (isDeepStrictEqual(expected, found)) return [];
+  const sources = expected.projected?.sources;
+  if (sizeLimit !== undefined && sameQuantity(sizeLimit, actual.emptyDir?.sizeLimit)) {
+    const found = { ...actual, emptyDir: { ...actual.emptyDir, sizeLimit } };
+    if (isDeepStrictEqual(expected, found)) return actual;
+  }
+  if (sources !== undefined && actual.projected?.sources?.every(isToken) === true) {
+    const found = { ...actual, projected: { ...actual.projected, sources } };
+    if (isDeepStrictEqual(expected, found)) return expected;
+  }
   const message = 'differs from what the webhook writes: remove the volume, the webhook adds it';
-  return [{ field: `spec.volumes[${expected.name}]`, message }];
+  return { field: `spec.volumes[${expected.name}]`, message };
+}
+
+export function isProblem(value: object): value is Problem {
+  return 'field' in value;
+}
+
+function isToken(source: {
+  readonly serviceAccountToken?: { readonly audience?: string | undefined } | undefined;
+}): boolean {
+  return (
+    Object.keys(source).length === 1 &&
+    source.serviceAccountToken?.audience?.startsWith(audiencePrefix) === true
+  );
 }
 
 /** The container without what the API server's own plugins may add to it. */
 function comparable(actual: Container, expected: Container): Container {
   // In-place resize gives every container with resources a policy, in some versions of Kubernetes.
-  const { resizePolicy: _, ...rest } = withoutServiceAccountToken(actual);
+  const { resizePolicy: _, ...rest } = actual;
   const alwaysPulled = rest['imagePullPolicy'] === 'Always';
   return {
     ...rest,

@@ -27,7 +27,7 @@ function inject(pod: Pod, changes: Partial<InjectionInput> = {}): Injection {
 
 /** What the tests change of our container. */
 interface Sidecar extends Container {
-  env: { name: string; value?: string }[];
+  env: { name: string; value?: string; valueFrom?: Record<string, unknown> }[];
   resources: { limits: Record<string, string>; requests: Record<string, string> };
   securityContext: { runAsUser: number };
 }
@@ -53,6 +53,12 @@ function sidecarOf(pod: InjectedPod): Sidecar {
   return sidecar as Sidecar;
 }
 
+function tokenSources(pod: InjectedPod): object[] {
+  const tokens = pod.spec.volumes.find(({ name }) => name === 'outrider-tokens');
+  assert.ok(tokens);
+  return (tokens['projected'] as { sources: object[] }).sources;
+}
+
 describe('a second pass refuses', () => {
   const cases: Record<string, { change: (pod: InjectedPod) => void; field: string; says: RegExp }> = {
     'another image in our container (K-18)': {
@@ -60,10 +66,30 @@ describe('a second pass refuses', () => {
       field: 'spec.initContainers[outrider]',
       says: /in image: remove the container/,
     },
-    'another operator CA in our container (K-18)': {
-      change: (pod) => (sidecarOf(pod).env[1]!.value = 'evil'),
+    'an operator CA for our container from elsewhere (K-18)': {
+      change: (pod) => {
+        sidecarOf(pod).env[1] = {
+          name: 'OUTRIDER_OPERATOR_CA',
+          valueFrom: { configMapKeyRef: { name: 'evil', key: 'ca' } },
+        };
+      },
       field: 'spec.initContainers[outrider]',
       says: /in env:/,
+    },
+    'something else among our tokens (K-09)': {
+      change: (pod) => {
+        tokenSources(pod).push({ secret: { name: 'others' } });
+      },
+      field: 'spec.volumes[outrider-tokens]',
+      says: /remove the volume/,
+    },
+    'a token for somebody else among ours (K-02)': {
+      change: (pod) => {
+        const source = { serviceAccountToken: { audience: 'vault', path: 'vault' } };
+        tokenSources(pod).push(source);
+      },
+      field: 'spec.volumes[outrider-tokens]',
+      says: /remove the volume/,
     },
     'one more variable in our container (K-25)': {
       change: (pod) => sidecarOf(pod).env.push({ name: 'NODE_OPTIONS', value: '--inspect=0.0.0.0' }),
@@ -159,6 +185,14 @@ describe('a second pass', () => {
       operations: [],
       warnings: [],
     });
+  });
+
+  test('writes the current CAs and stores, whatever another replica knew a moment ago (K-18)', () => {
+    const pod = injected();
+    sidecarOf(pod).env[1]!.value = 'the CAs of a replica that has not heard of the next one';
+    tokenSources(pod).pop();
+    const after = applyPatch(pod, operationsFor(pod));
+    assert.deepEqual(after, injected());
   });
 
   test('takes the pod’s own token out of our container again, and of no other (K-01)', () => {

@@ -1,84 +1,19 @@
 import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { idRange } from '../../../operator/injector/identity.ts';
 import type { Pod } from '../../../operator/injector/pod.ts';
-import { createWebhookApp, type AdmissionOutcome } from '../../../operator/webhook/app.ts';
 import { waitFor } from '../../cluster/deadline.ts';
 import { settings } from '../../golden/cases.ts';
-import { createFixedAuthority } from '../../support/fixed-authority.ts';
 import { startHostileWebhook } from '../../support/hostile-webhook.ts';
-import { installChart, type InstalledChart } from '../../support/installed-chart.ts';
-import { redirectWebhook } from '../../support/webhook-target.ts';
+import {
+  asks,
+  assertInjected,
+  mountsOf,
+  podIn,
+  startReviewedCluster,
+  tokenPath,
+  type ReviewedCluster,
+} from './reviewed-cluster.ts';
 
-const authority = createFixedAuthority(['localhost']);
-const outcomes: AdmissionOutcome[] = [];
-const namespaces: Record<string, Record<string, string>> = {
-  plain: {},
-  agents: { 'outrider.dev/inject': 'enabled', 'pod-security.kubernetes.io/enforce': 'restricted' },
-  lenient: { 'outrider.dev/inject': 'enabled', 'outrider.dev/opt-out': 'allowed' },
-  limited: { 'outrider.dev/inject': 'enabled' },
-};
-let chart: InstalledChart;
-
-const startWebhook = async (port = 0) => {
-  const app = createWebhookApp({
-    authority,
-    settings,
-    drawId: () => randomInt(idRange.first, idRange.last + 1),
-    observe: (outcome) => outcomes.push(outcome),
-    fail: (error) =>
-      outcomes.push({ namespace: '', pod: '', verdict: 'deny', note: String(error), durationMs: 0 }),
-    cluster: {
-      namespaceLabels: async (name) => namespaces[name] ?? null,
-      stores: () => [
-        {
-          apiVersion: 'outrider.dev/v1alpha1',
-          kind: 'AgentSecretStore',
-          metadata: { name: 'corp-vault' },
-          spec: {
-            namespaceSelector: {},
-            audience: 'outrider.dev/corp-vault',
-            vault: { address: 'https://vault.vault.svc:8200', auth: { kubernetes: {} } },
-          },
-        },
-      ],
-      credentials: () => [],
-      policies: () => [],
-    },
-  });
-  await app.listen({ host: '127.0.0.1', port });
-  return app;
-};
-let webhook: Awaited<ReturnType<typeof startWebhook>>;
-
-before(async () => {
-  chart = await installChart();
-  webhook = await startWebhook();
-  const { port } = webhook.server.address() as AddressInfo;
-  await redirectWebhook(chart, `https://localhost:${port}/mutate`, authority.bundle());
-  for (const [name, labels] of Object.entries(namespaces)) {
-    const manifest = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
-    await chart.cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(manifest) });
-    await waitFor({ what: `the ServiceAccount of ${name}`, timeoutMs: 10_000 }, () =>
-      chart.cluster.kubectl(['get', 'serviceaccount', 'default', '-n', name]),
-    );
-  }
-  await waitFor({ what: 'the webhook in the API server', timeoutMs: 20_000 }, async () => {
-    await create(podIn('plain', { annotations: asks }), '--dry-run=server');
-    return outcomes.length > 0;
-  });
-});
-after(async () => {
-  await webhook?.close();
-  await chart?.cluster.stop();
-});
-beforeEach(() => {
-  outcomes.length = 0;
-});
-
-const asks = { 'outrider.dev/inject': 'true' };
 const careful = {
   runAsNonRoot: true,
   runAsUser: 1000,
@@ -86,55 +21,27 @@ const careful = {
   capabilities: { drop: ['ALL'] },
   seccompProfile: { type: 'RuntimeDefault' },
 };
-let count = 0;
+let cluster: ReviewedCluster;
 
-function podIn(namespace: string, metadata: object = {}, spec: object = {}): object {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name: `triage-${++count}`, namespace, ...metadata },
-    spec: { containers: [{ name: 'agent', image: 'registry.example/triage:1' }], ...spec },
-  };
-}
-
-/** The pod as the API server stored it. */
-async function create(manifest: object, ...options: string[]): Promise<Pod> {
-  const stdin = JSON.stringify(manifest);
-  return JSON.parse(
-    await chart.cluster.kubectl(['create', '-o', 'json', '-f', '-', ...options], { stdin }),
-  ) as Pod;
-}
-
-const tokenPath = '/var/run/secrets/kubernetes.io/serviceaccount';
-const mountsOf = (pod: Pod, name: string): string[] =>
-  [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
-    .filter((container) => container.name === name)
-    .flatMap(({ volumeMounts = [] }) => volumeMounts.map(({ mountPath }) => mountPath));
-
-function assertInjected(pod: Pod): void {
-  const [sidecar] = pod.spec.initContainers ?? [];
-  assert.equal(sidecar?.name, 'outrider');
-  assert.equal(sidecar?.['restartPolicy'], 'Always');
-  assert.equal(sidecar?.['image'], settings.sidecar.image);
-  assert.equal(pod.metadata.labels?.['outrider.dev/injected'], 'true');
-  for (const { name, env = [] } of pod.spec.containers) {
-    const variables = new Map(env.map((variable) => [variable.name, variable.value]));
-    assert.equal(variables.get('https_proxy'), 'http://127.0.0.1:15001', name);
-    assert.equal(variables.get('NO_PROXY'), 'localhost,127.0.0.1,::1', name);
-  }
-}
+before(async () => {
+  cluster = await startReviewedCluster();
+});
+after(() => cluster?.stop());
+beforeEach(() => {
+  cluster.outcomes.length = 0;
+});
 
 describe('the API server refuses', () => {
   test('a pod that cannot be injected, with the field and what to write (K-07)', async () => {
     await assert.rejects(
-      create(podIn('agents', {}, { shareProcessNamespace: true })),
+      cluster.create(podIn('agents', {}, { shareProcessNamespace: true })),
       /admission webhook "namespace.inject.outrider.dev" denied the request: outrider cannot inject this pod: spec\.shareProcessNamespace must be false/,
     );
   });
 
   test('a pod whose annotation is misspelt (A8)', async () => {
     await assert.rejects(
-      create(podIn('plain', { annotations: { 'outrider.dev/inject': 'yes' } })),
+      cluster.create(podIn('plain', { annotations: { 'outrider.dev/inject': 'yes' } })),
       /metadata\.annotations\[outrider\.dev\/inject\] must be "true" or "false"/,
     );
   });
@@ -142,23 +49,22 @@ describe('the API server refuses', () => {
   test('a sidecar that the author brings (K-18)', async () => {
     const evil = { name: 'outrider', image: 'registry.example/evil:1', restartPolicy: 'Always' };
     await assert.rejects(
-      create(podIn('agents', {}, { initContainers: [evil] })),
+      cluster.create(podIn('agents', {}, { initContainers: [evil] })),
       /initContainers\[outrider\] differs/,
     );
   });
 
   test('a pod that opted in while the webhook is down, and no other (K-34)', async () => {
-    const { port } = webhook.server.address() as AddressInfo;
-    await webhook.close();
+    const bringBack = await cluster.takeDown();
     await assert.rejects(
-      create(podIn('plain', { annotations: asks })),
+      cluster.create(podIn('plain', { annotations: asks })),
       /failed calling webhook "pod\.inject/,
     );
-    await assert.rejects(create(podIn('agents')), /failed calling webhook "namespace\.inject/);
-    await create(podIn('plain'));
-    await create(podIn('plain', { annotations: { 'outrider.dev/inject': 'false' } }));
-    webhook = await startWebhook(port);
-    await waitFor({ what: 'the webhook again', timeoutMs: 10_000 }, () => create(podIn('lenient')));
+    await assert.rejects(cluster.create(podIn('agents')), /failed calling webhook "namespace\.inject/);
+    await cluster.create(podIn('plain'));
+    await cluster.create(podIn('plain', { annotations: { 'outrider.dev/inject': 'false' } }));
+    await bringBack();
+    await waitFor({ what: 'the webhook again', timeoutMs: 10_000 }, () => cluster.create(podIn('lenient')));
   });
 });
 
@@ -174,7 +80,7 @@ describe('the API server accepts', () => {
   };
   for (const [sentence, manifest] of Object.entries(ways)) {
     test(`${sentence}, with the sidecar in it`, async () => {
-      const pod = await create(manifest);
+      const pod = await cluster.create(manifest);
       assertInjected(pod);
       assert.deepEqual(JSON.parse(pod.metadata.annotations?.['outrider.dev/status'] ?? ''), {
         level: 'cooperative',
@@ -186,25 +92,25 @@ describe('the API server accepts', () => {
   }
 
   test('what it defaults in our container: a second review finds nothing to change but the pod’s own token', async () => {
-    const pod = await create(podIn('plain', { annotations: asks }));
+    const pod = await cluster.create(podIn('plain', { annotations: asks }));
     // Its own plugins run again after the first review, and mount the ServiceAccount's token in the new container.
     assert.deepEqual(
-      outcomes.map(({ note }) => note),
+      cluster.outcomes.map(({ note }) => note),
       ['injected: the pod asks for it', 'injected: the pod asks for it'],
     );
     assert.ok(!mountsOf(pod, 'outrider').includes(tokenPath), 'the sidecar has the pod’s token (K-01)');
     assert.ok(mountsOf(pod, 'agent').includes(tokenPath));
 
-    outcomes.length = 0;
-    await create(podIn('plain', { annotations: asks }, { automountServiceAccountToken: false }));
+    cluster.outcomes.length = 0;
+    await cluster.create(podIn('plain', { annotations: asks }, { automountServiceAccountToken: false }));
     assert.deepEqual(
-      outcomes.map(({ note }) => note),
+      cluster.outcomes.map(({ note }) => note),
       ['injected: the pod asks for it'],
     );
   });
 
   test('the tokens, mounted in our container alone (K-01)', async () => {
-    const pod = await create(podIn('plain', { annotations: asks }));
+    const pod = await cluster.create(podIn('plain', { annotations: asks }));
     const paths = ['/var/run/outrider/tokens', '/var/run/outrider/keys', '/var/run/outrider/state'];
     for (const path of paths) {
       assert.ok(mountsOf(pod, 'outrider').includes(path));
@@ -213,22 +119,22 @@ describe('the API server accepts', () => {
   });
 
   test('a pod that nothing opts in, untouched and without asking', async () => {
-    const pod = await create(podIn('plain'));
+    const pod = await cluster.create(podIn('plain'));
     assert.equal(pod.spec.initContainers, undefined);
     assert.deepEqual([pod.metadata.labels, pod.metadata.annotations], [undefined, undefined]);
-    assert.equal(outcomes.length, 0);
+    assert.equal(cluster.outcomes.length, 0);
   });
 
   test('a pod of the system that asks, untouched and without asking (K-34)', async () => {
-    const pod = await create(podIn('kube-system', { annotations: asks }));
+    const pod = await cluster.create(podIn('kube-system', { annotations: asks }));
     assert.equal(pod.spec.initContainers, undefined);
-    assert.equal(outcomes.length, 0);
+    assert.equal(cluster.outcomes.length, 0);
   });
 
   test('a pod that declines, where its namespace allows that', async () => {
     const declines = { annotations: { 'outrider.dev/inject': 'false' } };
-    assert.equal((await create(podIn('lenient', declines))).spec.initContainers, undefined);
-    assertInjected(await create(podIn('limited', declines)));
+    assert.equal((await cluster.create(podIn('lenient', declines))).spec.initContainers, undefined);
+    assertInjected(await cluster.create(podIn('limited', declines)));
   });
 
   test('the pods of a Deployment whose template asks', async () => {
@@ -245,9 +151,9 @@ describe('the API server accepts', () => {
         },
       },
     };
-    await chart.cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(manifest) });
+    await cluster.chart.cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(manifest) });
     const pod = await waitFor({ what: 'the Deployment’s pod', timeoutMs: 20_000 }, async () => {
-      const { items } = await chart.read<{ items: Pod[] }>('pods', '-n', 'plain', '-l', 'app=triage');
+      const { items } = await cluster.chart.read<{ items: Pod[] }>('pods', '-n', 'plain', '-l', 'app=triage');
       return items[0];
     });
     assertInjected(pod);
@@ -269,9 +175,9 @@ describe('the API server accepts', () => {
         ],
       },
     };
-    await chart.cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(limits) });
+    await cluster.chart.cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(limits) });
     const pod = await waitFor({ what: 'LimitRanger', timeoutMs: 10_000 }, async () => {
-      const created = await create(podIn('limited'));
+      const created = await cluster.create(podIn('limited'));
       return created.spec.containers[0]?.resources?.limits?.['cpu'] === undefined ? undefined : created;
     });
     assertInjected(pod);
@@ -288,7 +194,7 @@ describe('the API server accepts', () => {
       env: [{ name: 'HTTPS_PROXY', value: 'http://proxy.corp.example:3128' }],
     };
     await assert.rejects(
-      create(podIn('plain', { annotations: asks }, { containers: [agent] }), '--warnings-as-errors'),
+      cluster.create(podIn('plain', { annotations: asks }, { containers: [agent] }), '--warnings-as-errors'),
       /spec\.containers\[agent\]\.env\[HTTPS_PROXY\] is replaced: an agent reaches the network through outrider/,
     );
   });
@@ -300,10 +206,10 @@ describe('with a hostile webhook', () => {
     ['after', 'z-mesh'],
   ] as const) {
     test(`that comes ${when} ours, the sidecar is first and the proxy holds (I11, K-14, K-25)`, async () => {
-      const hostile = await startHostileWebhook(chart, authority, name);
+      const hostile = await startHostileWebhook(cluster.chart, cluster.authority, name);
       try {
         const pod = await waitFor({ what: 'the hostile webhook', timeoutMs: 20_000 }, async () => {
-          const created = await create(podIn('plain', { annotations: asks }));
+          const created = await cluster.create(podIn('plain', { annotations: asks }));
           return hostile.calls() > 0 ? created : undefined;
         });
         assertInjected(pod);
