@@ -84,6 +84,8 @@ export function createDialler({ resolver, guard }: DiallerOptions): Dial {
       ALPNProtocols: ['http/1.1'],
     });
     socket.setNoDelay(true).setKeepAlive(true, tcpKeepAliveMs);
+    // Between our listeners and undici's there is a moment without any, and an unheard error ends the process.
+    socket.on('error', () => {});
     let connected = false;
     socket.once('connect', () => {
       connected = true;
@@ -95,7 +97,6 @@ export function createDialler({ resolver, guard }: DiallerOptions): Dial {
       await once(socket, 'secureConnect');
       return socket;
     } catch (error) {
-      socket.on('error', () => {});
       socket.destroy();
       const refused = connected && (error as NodeJS.ErrnoException).code !== 'ETIMEDOUT';
       const describe = refused ? refuseUntrusted : refuseUnreachable;

@@ -68,6 +68,10 @@ export function createRelay({ host, response, recheck, onUnauthorized, isBodyRea
     controller?.abort(new Error('cut'));
   }
 
+  function onFailure(error: Error): void {
+    cut(refusalOfFailure(error, host));
+  }
+
   function onAgentGone(): void {
     finish({ kind: 'abandoned' });
     controller?.abort(new Error('the agent left'));
@@ -97,11 +101,7 @@ export function createRelay({ host, response, recheck, onUnauthorized, isBodyRea
       return;
     }
     isHeld = false;
-    try {
-      writeHead(answered, headers);
-    } catch (error) {
-      cut(refusalOfFailure(error as Error, host));
-    }
+    writeHead(answered, headers);
     if (hasEnded) end();
     else controller?.resume();
   }
@@ -118,7 +118,7 @@ export function createRelay({ host, response, recheck, onUnauthorized, isBodyRea
     onResponseStart: (_controller, answered, headers) => {
       if (upstreamStatus.isInterim(answered) || isOver) return;
       status = answered;
-      if (upstreamStatus.isUnauthorized(answered)) void hold(answered, headers);
+      if (upstreamStatus.isUnauthorized(answered)) hold(answered, headers).catch(onFailure);
       else writeHead(answered, headers);
     },
     onResponseData: (started, chunk) => {
@@ -133,9 +133,7 @@ export function createRelay({ host, response, recheck, onUnauthorized, isBodyRea
       if (isHeld) hasEnded = true;
       else end();
     },
-    onResponseError: (_controller, error) => {
-      cut(refusalOfFailure(error, host));
-    },
+    onResponseError: (_controller, error) => onFailure(error),
   };
 
   return { handler, done, cut, status: () => status, bytes: () => bytes };

@@ -1,10 +1,11 @@
 // What an agent is answered when its request is refused: the one file that knows HTTP status codes.
 
-import { STATUS_CODES, type ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { decisionHeader, heartbeatSeconds } from '../../policy/contract.ts';
 import type { Closest, Decision } from '../../policy/decision.ts';
 import { reasons, type Reason } from '../../policy/reasons.ts';
 import type { Refusal } from '../../policy/refusal.ts';
+import { STATUS_CODES } from '../node-http.ts';
 
 const statuses: Readonly<Record<Reason, number>> = {
   // a decision

@@ -1,7 +1,7 @@
 // The front door: one HTTP server per loopback address. Requests with a whole URL and what comes out of tunnels
 // enter here alike; each connection carries one exchange at a time.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
@@ -13,6 +13,7 @@ import type { Credentials } from '../credentials/credentials.ts';
 import { createAddressGuard } from '../dns/addresses.ts';
 import type { Resolver } from '../dns/resolver.ts';
 import { SidecarError } from '../errors.ts';
+import { createServer } from '../node-http.ts';
 import type { Authority } from '../tls/authority.ts';
 import { createDialler } from './dialler.ts';
 import { createExchangeHandler, type Agent } from './exchange.ts';
@@ -51,6 +52,11 @@ const limits = {
   /** Loopback connections cost a descriptor; clients that pool them drop them long before. */
   keepAliveTimeout: 300_000,
 } as const;
+/**
+ * Neither side of a connection sends or takes anything: a body that stops, an answer that nobody reads. Longer than
+ * upstreams may think, so that it is they who are named.
+ */
+const idleTimeoutMs = 660_000;
 /** About 60 KiB each with TLS; a pod's agents that need more are better served by being told. */
 const maxConnections = 512;
 /** apt sends up to ten requests ahead of their answers. */
@@ -86,6 +92,7 @@ export function createProxy({ snapshots, credentials, authority, resolver, audit
     // Node would drop the headers beyond its limit without a word; ours refuses them.
     server.maxHeadersCount = 0;
     server.maxConnections = maxConnections;
+    server.timeout = idleTimeoutMs;
     server.on('connection', (socket: Socket) => {
       sockets.add(socket);
       socket.on('close', () => sockets.delete(socket));
@@ -113,7 +120,8 @@ export function createProxy({ snapshots, credentials, authority, resolver, audit
   async function work(connection: Connection): Promise<void> {
     for (let next = connection.waiting.shift(); next !== undefined; next = connection.waiting.shift()) {
       connection.current = next;
-      await handle(next);
+      // Cannot fail but by a defect, which must not end the streams of others.
+      await handle(next).catch(() => connection.current?.message.socket.destroy());
       if (!next.response.shouldKeepAlive || next.message.socket.destroyed) connection.waiting.length = 0;
     }
     connection.current = null;

@@ -1,6 +1,5 @@
 // Why an upstream gave no answer, as a refusal. Error texts of TLS and DNS are not passed on, only codes.
 
-import { errors } from 'undici';
 import { refuse, type Refusal } from '../../policy/refusal.ts';
 
 /** Carries a refusal through undici, which hands a connector's error back as it is. */
@@ -26,8 +25,7 @@ export function refusalOfFailure(error: Error, host: string): Refusal {
     return refuse('upstream_timeout', `${host} did not answer in time; try again later.`);
   }
   // undici reports an unasked-for 100, 101 or second answer under the code of a lost connection.
-  const isInvalid =
-    error instanceof errors.HTTPParserError || invalid.test(code) || unasked.test(error.message);
+  const isInvalid = error.name === 'HTTPParserError' || invalid.test(code) || unasked.test(error.message);
   if (isInvalid) return refuse('upstream_invalid', `${host} sent something that is not valid HTTP.`);
   if (code.startsWith('UND_ERR_REQ_') || code.startsWith('UND_ERR_INVALID')) {
     return refuse('sidecar_failed', `The request could not be sent (${code}).`);

@@ -1,7 +1,8 @@
 // Connections to upstreams, kept alive but never shared between two hosts, credentials or ruleset revisions.
 
 import type { TLSSocket } from 'node:tls';
-import { Pool, type buildConnector, type Dispatcher } from 'undici';
+import type { buildConnector, Dispatcher } from 'undici';
+import Pool from 'undici/lib/dispatcher/pool.js';
 import { hostHeader } from './head.ts';
 import type { Dial, Place } from './dialler.ts';
 
