@@ -99,6 +99,10 @@ interface ReadPolicy {
   readonly guards: readonly RulesetRule[];
 }
 
+// Built once: building a schema takes far longer than using it, and every agent is compiled at every change.
+const selectorSchema = agentSelector();
+const hostsSchema = z.array(hostPattern()).min(1);
+
 /** Only what the reading needs: a rule that is broken must not take its siblings with it. */
 const policyEnvelope = z.looseObject({
   metadata: z.looseObject({ name: z.string(), namespace: z.string().optional() }),
@@ -127,7 +131,7 @@ function readPolicy(value: unknown, agent: Agent): ReadPolicy {
 
 /** A selector that cannot be read selects nobody for grants and everybody for guards. */
 function readSelection(value: unknown, agent: Agent): Selection {
-  const selector = agentSelector().safeParse(value);
+  const selector = selectorSchema.safeParse(value);
   return selector.success ? selectAgent(selector.data, agent) : { forGrants: false, forGuards: true };
 }
 
@@ -140,7 +144,7 @@ function readRule(value: unknown, policy: string): { grant?: RulesetRule; guard?
   const raw = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
   if (raw.action === 'Allow') return {};
   // Of a guard that cannot be read, the hosts hold if they can be, and everything is denied there.
-  const hosts = z.array(hostPattern()).min(1).safeParse(raw.hosts);
+  const hosts = hostsSchema.safeParse(raw.hosts);
   return {
     guard: {
       policy,

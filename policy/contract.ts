@@ -123,7 +123,10 @@ export interface HeartbeatEvent {
   readonly watermark: Watermark;
 }
 
-/** Body of POST /v1/reports, at most `maxReportBytes`. */
+/**
+ * Body of POST /v1/reports, at most `maxReportBytes`: sent on change and repeated about every 30 s, since it reaches any
+ * replica and one that has gone took what it knew with it.
+ */
 export interface SidecarReport {
   /** The revision in force, `''` before the first. */
   readonly revision: string;
