@@ -208,20 +208,18 @@ describe('the authority', () => {
       replica({ ...settings, leads: false }),
     ];
     await Promise.all([leader, follower].map((each) => each.start(stop.signal)));
+    const first = certificates(leader.bundle())[0]?.subject;
     let learnt = leader.bundle();
-    let handovers = 0;
-    let last = leader.serving().cert;
+    let last = '';
     const startedAt = Date.now();
-    while (handovers < 6) {
-      assert.ok(Date.now() - startedAt < 20_000, 'certificates are not renewed');
+    while (certificates(follower.bundle())[0]?.subject === first) {
+      assert.ok(Date.now() - startedAt < 20_000, 'the first CA is still trusted');
       await waitFor({ what: 'a renewal', timeoutMs: 5000 }, async () => follower.serving().cert !== last);
       last = follower.serving().cert;
       const served = new X509Certificate(last);
       assert.ok(certificates(learnt).some((ca) => served.checkIssued(ca) && served.verify(ca.publicKey)));
       learnt = leader.bundle();
-      handovers += 1;
     }
-    assert.notEqual(certificates(learnt)[0]?.subject, 'O=Outrider\nCN=operator CA 1');
     stop.abort();
   });
 
