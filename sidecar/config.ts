@@ -26,11 +26,18 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const forbidden =
   /^(?:NODE_(?!VERSION$|ENV$).*|SSL_CERT_(?:FILE|DIR)|OPENSSL_.*|SSLKEYLOGFILE|.*_PROXY|DEBUG|OTEL_.*|LD_.*|UV_.*)$/i;
 
+/**
+ * What the kubelet sets for each Service of the namespace, whatever its name: `otel-collector` becomes
+ * OTEL_COLLECTOR_SERVICE_HOST. Neither Node nor OpenSSL reads a variable that ends so.
+ */
+const serviceLink =
+  /_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
+
 const labelPattern = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
 
 /** @throws SidecarError CONFIG_INVALID or ENVIRONMENT_FORBIDDEN, naming the variable and what is allowed. */
 export function loadConfig(environment: Environment): SidecarConfig {
-  const found = Object.keys(environment).filter((name) => forbidden.test(name));
+  const found = Object.keys(environment).filter((name) => forbidden.test(name) && !serviceLink.test(name));
   if (found.length > 0) {
     throw new SidecarError('ENVIRONMENT_FORBIDDEN', {
       field: found.join(', '),

@@ -57,6 +57,18 @@ describe('K-20, K-25, T-06: a sidecar does not start with', () => {
   }
 });
 
+test('a sidecar starts beside Services of any name, which the kubelet writes into its environment', () => {
+  const links = ['OTEL_COLLECTOR', 'NODE_EXPORTER', 'SQUID_PROXY'].flatMap((service) => [
+    `${service}_SERVICE_HOST`,
+    `${service}_SERVICE_PORT`,
+    `${service}_SERVICE_PORT_OTLP_HTTP`,
+    `${service}_PORT`,
+    `${service}_PORT_4318_TCP`,
+    `${service}_PORT_4318_TCP_ADDR`,
+  ]);
+  loadConfig({ ...good, ...Object.fromEntries(links.map((name) => [name, '1'])) });
+});
+
 describe('a sidecar does not start without', () => {
   const bad: Record<string, [name: keyof typeof good, value: string | undefined]> = {
     'an operator': ['OUTRIDER_OPERATOR', undefined],
