@@ -27,7 +27,7 @@ intercept  CPU microseconds per intercepted HTTPS request, beside Squid's ssl-bu
 memory     memory of the sidecar's cgroup, idle and at 1,000 requests a second, beside an empty Node process
 
 --json         end with one line of JSON on standard output; all else goes to standard error
---rounds       measured rounds of each contestant, 5 to 40 (9)
+--rounds       measured rounds of each contestant, 5 to 25 (7)
 --seconds      how long the load lasts, 20 to 180 (30)
 --connections  tunnels that are kept alive, 1 to 256 (16)
 --profile      write a CPU profile of the sidecar there; the figures of such a run mean nothing`;
@@ -58,7 +58,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
     const seconds = wholeNumber('seconds', values.seconds, { least: 20, most: 180, otherwise: 30 });
     return { command, json, seconds, connections: tunnels };
   }
-  const rounds = wholeNumber('rounds', values.rounds, { least: 5, most: 40, otherwise: 9 });
+  const rounds = wholeNumber('rounds', values.rounds, { least: 5, most: 25, otherwise: 7 });
   return { command, json, rounds, connections: tunnels, profile: values.profile ?? null };
 }
 

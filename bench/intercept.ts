@@ -15,7 +15,7 @@ import { startSquid } from './squid.ts';
 import { median, overlaps, rounded, spreadOf } from './statistics.ts';
 
 /** A round is long enough for ticks of 10 ms to be told to half a percent. */
-const least = { requests: 30_000, ms: 2000 };
+const least = { requests: 25_000, ms: 2000 };
 /** Compilers, caches and pools come to rest. */
 const warmUp = { requests: 40_000, ms: 4000 };
 const roundTimeoutMs = 60_000;

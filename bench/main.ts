@@ -3,7 +3,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { acquireHostLock } from '../test/cluster/host-lock.ts';
 import { requireCommands } from '../test/cluster/packages.ts';
 import { createRunFolder, removeAbandonedRunFolders, removeRunFolder } from '../test/cluster/run-folder.ts';
@@ -33,16 +33,29 @@ async function main(argv: readonly string[]): Promise<void> {
     onWait: (holder) => process.stderr.write(`bench: waiting for ${holder}\n`),
   });
   try {
-    process.stderr.write('bench: bundling the sidecar\n');
-    execFileSync('npm', ['run', '--silent', 'build'], { cwd: repository, stdio: ['ignore', 2, 2] });
+    bundle();
     print(await measure(args, argv), args);
   } finally {
     await lock.release();
   }
 }
 
+/** Each time, so that the figure is of the sources as they are. */
+function bundle(): void {
+  process.stderr.write('bench: bundling the sidecar\n');
+  try {
+    const options = { cwd: repository, stdio: 'pipe', encoding: 'utf8', timeout: 120_000 } as const;
+    execFileSync('npm', ['run', '--silent', 'build'], options);
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+    throw new Error(`npm run build failed:\n${stdout}${stderr}`, { cause: error });
+  }
+}
+
 async function measure(args: Arguments, argv: readonly string[]): Promise<Figure> {
+  // What a run left that was killed before it could clean up; no other is under way, since the lock is ours.
   await removeAbandonedRunFolders();
+  await removeMemoryGroups();
   const cores = chooseCores();
   if (cores.shared) process.stderr.write('bench: the two cores are threads of one, which adds noise\n');
   const run = createRunFolder();
@@ -58,7 +71,7 @@ async function measure(args: Arguments, argv: readonly string[]): Promise<Figure
     return JSON.parse(readFileSync(join(run.path, 'figure.json'), 'utf8')) as Figure;
   } finally {
     await removeRunFolder(run.path);
-    await removeMemoryGroups(basename(run.path));
+    await removeMemoryGroups();
   }
 }
 

@@ -24,10 +24,9 @@ export interface MemoryGroup {
 const mount = '/sys/fs/cgroup';
 const prefix = 'outrider-bench-';
 
-/** @param owner the folder's name of the run, by which `removeMemoryGroups` finds them again. */
-export function createMemoryGroup(owner: string, name: string): MemoryGroup {
+export function createMemoryGroup(name: string): MemoryGroup {
   const place = groupPlace();
-  const path = join(place.path, `${prefix}${owner}-${name}`);
+  const path = join(place.path, prefix + name);
   mkdirSync(path);
   const file = (fileName: string): string => readFileSync(join(path, fileName), 'utf8');
   if (!existsSync(join(path, usageFile[place.version]))) {
@@ -41,10 +40,10 @@ export function createMemoryGroup(owner: string, name: string): MemoryGroup {
   };
 }
 
-/** Only an empty group can be removed, and processes that were just killed may take a moment to leave. */
-export async function removeMemoryGroups(owner: string): Promise<void> {
+/** All of them. Only an empty group can be removed, and processes that were just killed may take a moment to leave. */
+export async function removeMemoryGroups(): Promise<void> {
   const { path } = groupPlace();
-  const names = readdirSync(path).filter((name) => name.startsWith(`${prefix}${owner}-`));
+  const names = readdirSync(path).filter((name) => name.startsWith(prefix));
   await waitFor({ what: 'the removal of control groups', timeoutMs: 10_000 }, async () => {
     for (const name of names) if (existsSync(join(path, name))) rmdirSync(join(path, name));
     return true;

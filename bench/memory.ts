@@ -2,7 +2,6 @@
 // empty Node process.
 
 import { closeSync, openSync, readSync } from 'node:fs';
-import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunFolder } from '../test/cluster/run-folder.ts';
 import { startServer } from '../test/cluster/server-process.ts';
@@ -28,9 +27,8 @@ export async function measureMemory(
   { seconds, connections }: MemoryArguments,
 ): Promise<Figure> {
   warmPageCache(process.execPath);
-  const owner = basename(run.path);
-  const bareGroup = createMemoryGroup(owner, 'bare');
-  const group = createMemoryGroup(owner, 'sidecar');
+  const bareGroup = createMemoryGroup('bare');
+  const group = createMemoryGroup('sidecar');
   startBareNode(run, bareGroup);
   const scene = await setScene(run);
   const outrider = await startOutrider({

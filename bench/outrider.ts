@@ -47,7 +47,7 @@ const settleLimitMs = 8000;
 export async function startOutrider(options: OutriderOptions): Promise<Outrider> {
   const { run, core, image, neighbours, group, profiled } = options;
   layOutPod(run, neighbours.operatorToken);
-  const place = exposeImage(image);
+  const place = exposeImage(run, image);
   const profiling = profiled ? ['--cpu-prof', `--cpu-prof-dir=${ownFolder(profileFolder(run))}`] : [];
   const decisionLines = createLineCounter(join(run.path, 'decisions.fifo'));
   const environment = Object.entries(podEnvironment(neighbours)).map(([name, value]) => `${name}=${value}`);
@@ -123,14 +123,17 @@ function layOutPod(run: RunFolder, operatorToken: string): void {
   }
 }
 
-/** Where the sidecar's user can read them, whatever folders the checkout lies below. */
-function exposeImage({ folder, script }: SidecarImage): { readonly node: string; readonly script: string } {
-  const place = '/var/run/outrider-image';
-  mkdirSync(join(place, 'app'), { recursive: true });
-  writeFileSync(join(place, 'node'), '');
-  execFileSync('mount', ['--bind', process.execPath, join(place, 'node')]);
-  execFileSync('mount', ['--bind', folder, join(place, 'app')]);
-  return { node: join(place, 'node'), script: join(place, 'app', script) };
+/** A copy that no other build can change, where the sidecar's user can read it, whatever the checkout lies below. */
+function exposeImage(
+  { path }: RunFolder,
+  { folder, script }: SidecarImage,
+): { readonly node: string; readonly script: string } {
+  const app = join(path, 'app');
+  cpSync(folder, app, { recursive: true });
+  const node = '/var/run/node';
+  writeFileSync(node, '');
+  execFileSync('mount', ['--bind', process.execPath, node]);
+  return { node, script: join(app, script) };
 }
 
 function ownFolder(folder: string): string {

@@ -14,8 +14,8 @@ describe('the command line of the bench', () => {
     'an unknown option': [['intercept', '--fast'], /--fast/],
     'a value for a switch': [['intercept', '--json=yes'], /--json/],
     'an option without its value': [['intercept', '--rounds'], /--rounds/],
-    'rounds that are no number': [['intercept', '--rounds', 'many'], /--rounds is "many"; .* from 5 to 40/],
-    'fewer rounds than a median needs': [['intercept', '--rounds', '4'], /from 5 to 40/],
+    'rounds that are no number': [['intercept', '--rounds', 'many'], /--rounds is "many"; .* from 5 to 25/],
+    'fewer rounds than a median needs': [['intercept', '--rounds', '4'], /from 5 to 25/],
     'a load too short to fill a heap': [['memory', '--seconds', '5'], /from 20 to 180/],
     'a fraction of a connection': [['memory', '--connections', '1.5'], /from 1 to 256/],
     'rounds where none are run': [['memory', '--rounds', '9'], /--rounds says nothing to memory/],
@@ -52,7 +52,7 @@ describe('the command line of the bench', () => {
     assert.deepEqual(parseArguments(['intercept', '--json']), {
       command: 'intercept',
       json: true,
-      rounds: 9,
+      rounds: 7,
       connections: 16,
       profile: null,
     });

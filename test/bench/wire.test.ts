@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { countInProtobuf } from '../../bench/neighbours/collector.ts';
 import { answerQuery } from '../../bench/neighbours/names.ts';
 import { compilePolicies } from '../../bench/neighbours/policies.ts';
 import { parseEntrypoint } from '../../bench/sidecar-image.ts';
@@ -62,6 +63,34 @@ describe('the name server of the bench', () => {
     assert.deepEqual([...(answer?.subarray(-4) ?? [])], [127, 0, 0, 9]);
     assert.equal(answer?.readUInt16BE(0), 0xabcd);
     assert.equal(answerQuery(query('api.example', 28), 'api.example', '127.0.0.9')?.readUInt16BE(6), 0);
+  });
+});
+
+describe('the collector of the bench', () => {
+  const field = (number: number, ...contents: Buffer[]): Buffer => {
+    const content = Buffer.concat(contents);
+    // A length of two bytes, as varints may be longer than they need.
+    return Buffer.concat([
+      Buffer.from([(number << 3) | 2, (content.length & 0x7f) | 0x80, content.length >> 7]),
+      content,
+    ]);
+  };
+  const span = field(2, field(1, Buffer.alloc(16)), field(9, Buffer.alloc(200)));
+  const pod = field(1, Buffer.from('a resource, or a scope'));
+
+  it('refuses a message that is cut', () => {
+    const message = field(1, pod, field(2, pod, span));
+    assert.throws(() => countInProtobuf(message.subarray(0, -1)), /longer than its message/);
+  });
+
+  it('counts spans of all resources and scopes, and nothing else', () => {
+    const message = Buffer.concat([
+      field(1, pod, field(2, pod, span, span), field(2, span)),
+      field(1, pod),
+      field(1, field(2, span)),
+    ]);
+    assert.equal(countInProtobuf(message), 4);
+    assert.equal(countInProtobuf(Buffer.alloc(0)), 0);
   });
 });
 
