@@ -1,10 +1,11 @@
-// One HTTPS call of our own (to the operator, to Vault), never one of an agent's: TLS is verified whatever the
+// One call of our own (to the operator, Vault, a collector), never one of an agent's: TLS is verified whatever the
 // environment says, redirects are not followed, proxies are not used, and time and size have limits.
 
+import type { Agent as PlainAgent, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { SecureContextOptions } from 'node:tls';
 import { SidecarError, type SidecarErrorCode } from './errors.ts';
+import { request as requestPlain } from './node-http.ts';
 
 export interface Trust {
   /** PEM of the only authorities that are believed; absent: the public ones that Node ships. */
@@ -19,11 +20,12 @@ export interface CallFailures {
 }
 
 export interface Call {
-  readonly agent: Agent;
+  readonly agent: PlainAgent;
+  /** `https:`; `http:` only for spans, where the operator was set to allow it. */
   readonly url: URL;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Buffer;
   readonly timeoutMs: number;
   readonly maxAnswerBytes: number;
   readonly failures: CallFailures;
@@ -57,7 +59,8 @@ export async function callBounded(call: Call): Promise<Answer> {
   };
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      request(url, { agent, method, headers, signal }, resolve).on('error', reject).end(body);
+      const open = url.protocol === 'http:' ? requestPlain : request;
+      open(url, { agent, method, headers, signal }, resolve).on('error', reject).end(body);
     });
     const chunks: Buffer[] = [];
     let bytes = 0;

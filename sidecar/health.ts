@@ -1,9 +1,9 @@
 // What the kubelet asks: the one port of the sidecar that listens beyond loopback. It answers yes or no and
 // nothing else, whoever asks (K-20).
 
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SidecarError } from './errors.ts';
+import { createServer } from './node-http.ts';
 
 export interface Health {
   /** @throws SidecarError PORT_TAKEN */

@@ -6,35 +6,23 @@ import type { ExchangeRecord } from './record.ts';
 /** A target may be 8 KiB long; a log line of that size helps nobody and fills the node's disk. */
 const maxTextLength = 1024;
 
+/** Written out rather than given to JSON.stringify, which takes four times as long for the same line. */
 export function renderDecisionLine(exchange: ExchangeRecord): string {
   const { request, decision, refusal, trace } = exchange;
-  const line = JSON.stringify({
-    time: new Date(exchange.startedAtMs).toISOString(),
-    kind: 'decision',
-    id: exchange.id,
-    decision: outcomeOf(exchange),
-    reason: refusal?.reason ?? decision?.reason ?? null,
-    policy: decision?.policy ?? null,
-    rule: decision?.rule ?? null,
-    credential: decision?.credential ?? null,
-    revision: exchange.revision,
-    method: request === null ? null : cut(request.method),
-    scheme: request?.scheme ?? null,
-    host: request?.host ?? (exchange.authority === null ? null : cut(exchange.authority)),
-    port: request?.port ?? null,
-    path: request === null ? null : cut(request.path),
-    status: exchange.status,
-    upstreamStatus: exchange.upstreamStatus,
-    error: exchange.errorCode,
-    durationMs: Math.round((exchange.endedAtMs - exchange.startedAtMs) * 1000) / 1000,
-    requestBytes: exchange.requestBytes,
-    responseBytes: exchange.responseBytes,
-    entry: exchange.entry,
-    capture: 'cooperative',
-    traceId: trace.traceId,
-    spanId: trace.spanId,
-  });
-  return onlyAscii(line);
+  const durationMs = Math.round((exchange.endedAtMs - exchange.startedAtMs) * 1000) / 1000;
+  return (
+    `{"time":"${timestamp(exchange.startedAtMs)}","kind":"decision","id":${quote(exchange.id)}` +
+    `,"decision":"${outcomeOf(exchange)}","reason":${quote(refusal?.reason ?? decision?.reason)}` +
+    `,"policy":${quote(decision?.policy)},"rule":${quote(decision?.rule)}` +
+    `,"credential":${quote(decision?.credential)},"revision":${quote(exchange.revision)}` +
+    `,"method":${quote(request?.method)},"scheme":${quote(request?.scheme)}` +
+    `,"host":${quote(request?.host ?? exchange.authority)},"port":${request?.port ?? null}` +
+    `,"path":${quote(request?.path)},"status":${exchange.status},"upstreamStatus":${exchange.upstreamStatus}` +
+    `,"error":${quote(exchange.errorCode)},"durationMs":${durationMs}` +
+    `,"requestBytes":${exchange.requestBytes},"responseBytes":${exchange.responseBytes}` +
+    `,"entry":"${exchange.entry}","capture":"cooperative"` +
+    `,"traceId":"${trace.traceId}","spanId":"${trace.spanId}"}`
+  );
 }
 
 /** What was done, not what the rules alone said: an allowed request whose secret is missing was denied. */
@@ -42,15 +30,34 @@ export function outcomeOf({ decision, refusal }: ExchangeRecord): 'allow' | 'den
   return refusal === null && decision?.action === 'allow' ? 'allow' : 'deny';
 }
 
-function cut(text: string): string {
-  return text.length > maxTextLength ? `${text.slice(0, maxTextLength)}…` : text;
+/** Printable ASCII without quote and backslash: what all but hostile texts are made of. */
+const plain = /^[ !#-[\]-~]*$/;
+
+function quote(text: string | null | undefined): string {
+  if (text === null || text === undefined) return 'null';
+  const short = text.length > maxTextLength ? `${text.slice(0, maxTextLength)}…` : text;
+  return plain.test(short) ? `"${short}"` : onlyAscii(JSON.stringify(short));
 }
 
 /**
  * JSON.stringify leaves DEL, C1 controls, bidi overrides and line separators as they are, which terminals and
  * viewers obey (L-07).
  */
-function onlyAscii(line: string): string {
+function onlyAscii(json: string): string {
   // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  return line.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return json.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+let second = -1;
+let secondText = '';
+
+/** RFC 3339; the calendar is asked once a second. */
+function timestamp(epochMs: number): string {
+  const ms = Math.floor(epochMs);
+  const wanted = Math.floor(ms / 1000);
+  if (wanted !== second) {
+    second = wanted;
+    secondText = new Date(wanted * 1000).toISOString().slice(0, 20);
+  }
+  return `${secondText}${String(ms - wanted * 1000).padStart(3, '0')}Z`;
 }

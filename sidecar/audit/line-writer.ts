@@ -1,6 +1,7 @@
 // Lines to standard output that never make a request wait: when nobody reads, they are dropped and counted.
 
 export interface LineWriter {
+  /** @param line of ASCII, without its end. */
   write(line: string): void;
   close(): Promise<void>;
 }
@@ -22,7 +23,7 @@ export function createLineWriter({ stream, onDropped }: LineWriterOptions): Line
   function flush(): void {
     const lines = gathered;
     gathered = '';
-    stream.write(lines);
+    stream.write(lines, 'latin1');
   }
 
   return {
@@ -39,7 +40,7 @@ export function createLineWriter({ stream, onDropped }: LineWriterOptions): Line
       gathered += `${line}\n`;
     },
     async close() {
-      await new Promise<void>((resolve) => stream.write(gathered, () => resolve()));
+      await new Promise<void>((resolve) => stream.write(gathered, 'latin1', () => resolve()));
       gathered = '';
     },
   };

@@ -1,18 +1,15 @@
 // Where the spans go: to the collector that the ruleset in force names, in batches, in the background. What
 // cannot be delivered is dropped; no request ever waits for it or learns of it.
 
-import { Agent } from 'node:http';
-import { ExportResultCode } from '@opentelemetry/core';
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
-import { resourceFromAttributes } from '@opentelemetry/resources';
-import { BatchSpanProcessor, type SpanExporter } from '@opentelemetry/sdk-trace';
 import { canonicalJson, type RulesetTelemetry } from '../../policy/ruleset.ts';
-import { createVerifyingAgent } from '../bounded-call.ts';
 import type { SnapshotSource } from '../control/snapshot.ts';
 import type { Diagnostics } from '../diagnostics.ts';
-import { SidecarError } from '../errors.ts';
-import { exchangeSpans } from './exchange-spans.ts';
+import { asSidecarError, SidecarError } from '../errors.ts';
+import { writeExchangeSpans } from './exchange-spans.ts';
+import { createExportRequests } from './export-request.ts';
+import { createOtlpEndpoint } from './otlp-endpoint.ts';
 import type { Audit } from './record.ts';
+import { createSpanBytes } from './span-bytes.ts';
 
 export interface SpanExportOptions {
   readonly snapshots: SnapshotSource;
@@ -21,38 +18,40 @@ export interface SpanExportOptions {
   readonly resource: Readonly<Record<string, string>>;
 }
 
-/**
- * 512 exchanges of four spans, some 2 MiB. A full batch leaves at once, so a burst that fills the queue is faster
- * than the collector answers.
- */
-const maxQueueSize = 2048;
-const maxExportBatchSize = 512;
-const scheduledDelayMillis = 1000;
-const exportTimeoutMillis = 5000;
+/** Some 200 exchanges of four spans. */
+const batchBytes = 256 * 1024;
+/** Beside the batch that is on its way: a second of 1,000 requests/s, out of the container's 64 MiB. */
+const maxWaitingBatches = 4;
+const maxDelayMs = 1000;
 const closeTimeoutMs = 3000;
 
-export function createSpanExport({ snapshots, diagnostics, resource: attributes }: SpanExportOptions): Audit {
-  const resource = resourceFromAttributes(attributes);
-  let processor: BatchSpanProcessor | null = null;
-  let endpoint = '';
+interface Collector {
+  /** Sends a batch after those before it; drops it when too many wait. */
+  push(request: Buffer): void;
+  /** Resolves when all that was pushed is delivered or dropped. */
+  end(): Promise<void>;
+}
+
+export function createSpanExport({ snapshots, diagnostics, resource }: SpanExportOptions): Audit {
+  const spans = createSpanBytes(batchBytes);
+  const envelope = createExportRequests(resource);
+  let collector: Collector | null = null;
+  let directedAt = canonicalJson(null);
+  let timer: NodeJS.Timeout | null = null;
+
+  function flush(): void {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    if (spans.length > 0) collector?.push(envelope(spans.take()));
+  }
 
   function direct(telemetry: RulesetTelemetry | null): void {
     const wanted = canonicalJson(telemetry);
-    if (wanted === endpoint) return;
-    endpoint = wanted;
-    const previous = processor;
-    processor = telemetry === null ? null : open(telemetry);
-    previous?.shutdown().catch(() => {}); // sends what it still holds; failures were told by its exporter
-  }
-
-  /** A telemetry endpoint that is no URL must not keep a ruleset out of force. */
-  function open(telemetry: RulesetTelemetry): BatchSpanProcessor | null {
-    try {
-      return createProcessor(telemetry, diagnostics);
-    } catch {
-      diagnostics.failed(new SidecarError('SPANS_UNDELIVERED'));
-      return null;
-    }
+    if (wanted === directedAt) return;
+    flush();
+    void collector?.end();
+    directedAt = wanted;
+    collector = telemetry === null ? null : createCollector(telemetry, diagnostics);
   }
 
   direct(snapshots.current()?.ruleset.telemetry ?? null);
@@ -60,51 +59,51 @@ export function createSpanExport({ snapshots, diagnostics, resource: attributes 
 
   return {
     record(exchange) {
-      if (processor === null) return;
-      for (const span of exchangeSpans(exchange, resource)) processor.onEnd(span);
+      if (collector === null) return;
+      if (!spans.hasRoom()) flush();
+      writeExchangeSpans(spans, exchange);
+      timer ??= setTimeout(flush, maxDelayMs).unref();
     },
     async close() {
       stopListening();
-      const flushed = processor?.shutdown().catch(() => {});
-      processor = null;
-      const { promise: late, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, closeTimeoutMs);
-      await Promise.race([flushed, late]);
-      clearTimeout(timer);
+      flush();
+      const late = Promise.withResolvers<void>();
+      const deadline = setTimeout(late.resolve, closeTimeoutMs);
+      await Promise.race([collector?.end(), late.promise]);
+      clearTimeout(deadline);
+      collector = null;
     },
   };
 }
 
-/** `http://` comes only from an operator that was set to allow it, and only for spans. */
-function createProcessor(telemetry: RulesetTelemetry, diagnostics: Diagnostics): BatchSpanProcessor {
-  const trust = telemetry.caBundle === undefined ? {} : { ca: telemetry.caBundle };
-  const exporter = new OTLPTraceExporter({
-    url: `${telemetry.endpoint.replace(/\/$/, '')}/v1/traces`,
-    timeoutMillis: exportTimeoutMillis,
-    concurrencyLimit: 2,
-    httpAgentOptions: (protocol) =>
-      protocol === 'http:' ? new Agent({ keepAlive: true }) : createVerifyingAgent(trust),
-  });
-  return new BatchSpanProcessor({
-    exporter: withDiagnostics(exporter, diagnostics),
-    maxQueueSize,
-    maxExportBatchSize,
-    scheduledDelayMillis,
-    exportTimeoutMillis,
-  });
-}
+function createCollector(telemetry: RulesetTelemetry, diagnostics: Diagnostics): Collector | null {
+  const endpoint = createOtlpEndpoint(telemetry);
+  if (endpoint === null) {
+    diagnostics.failed(new SidecarError('SPANS_UNDELIVERED'));
+    return null;
+  }
+  const waiting: Buffer[] = [];
+  let sending: Promise<void> | null = null;
 
-/** The exporter's own errors hold the collector's answer, so only that there was one is told. */
-function withDiagnostics(exporter: SpanExporter, diagnostics: Diagnostics): SpanExporter {
+  async function send(): Promise<void> {
+    for (let request = waiting.shift(); request !== undefined; request = waiting.shift()) {
+      await endpoint?.send(request).catch((error: unknown) => diagnostics.failed(asSidecarError(error)));
+    }
+    sending = null;
+  }
+
   return {
-    export(spans, done) {
-      exporter.export(spans, (result) => {
-        if (result.code !== ExportResultCode.SUCCESS)
-          diagnostics.failed(new SidecarError('SPANS_UNDELIVERED'));
-        done({ code: result.code });
-      });
+    push(request) {
+      if (waiting.length >= maxWaitingBatches) {
+        diagnostics.failed(new SidecarError('SPANS_UNDELIVERED'));
+        return;
+      }
+      waiting.push(request);
+      sending ??= send();
     },
-    shutdown: () => exporter.shutdown(),
-    forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
+    async end() {
+      await sending;
+      endpoint.close();
+    },
   };
 }

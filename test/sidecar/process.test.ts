@@ -86,6 +86,7 @@ after(async () => {
 
 async function start(): Promise<void> {
   pod = await startPod({ root, operator: operator.address, operatorCa: ca.authority.certPem });
+  assert.notEqual(pod.ports.proxy, 0, pod.stderr());
 }
 
 async function until(what: string, probe: () => boolean | Promise<boolean>): Promise<void> {

@@ -5,41 +5,32 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Certificate } from '../../cluster/certificates.ts';
+import { bytesOf, messagesOf, numberOf, parseMessage, textOf, type Message } from './protobuf.ts';
 
-type Value = { readonly stringValue?: string; readonly intValue?: number | string };
-type Attribute = { readonly key: string; readonly value: Value };
+type Attributes = Readonly<Record<string, string | number>>;
 
-interface OtlpSpan {
+export interface CollectedSpan {
   readonly traceId: string;
   readonly spanId: string;
-  readonly parentSpanId?: string;
+  readonly parentSpanId: string | undefined;
+  readonly traceState: string | undefined;
   readonly name: string;
+  /** 1 internal, 2 server, 3 client. */
   readonly kind: number;
-  readonly startTimeUnixNano: string;
-  readonly endTimeUnixNano: string;
-  readonly attributes: readonly Attribute[];
-  readonly status: { readonly code?: number };
-  readonly traceState?: string;
-}
-
-interface TraceRequest {
-  readonly resourceSpans: readonly {
-    readonly resource: { readonly attributes: readonly Attribute[] };
-    readonly scopeSpans: readonly { readonly spans: readonly OtlpSpan[] }[];
-  }[];
-}
-
-export interface CollectedSpan extends Omit<OtlpSpan, 'attributes'> {
-  readonly attributes: Readonly<Record<string, string | number>>;
-  readonly resource: Readonly<Record<string, string | number>>;
+  readonly startTimeUnixNano: bigint;
+  readonly endTimeUnixNano: bigint;
+  /** 0 unset, 2 error. */
+  readonly statusCode: number;
+  readonly attributes: Attributes;
+  readonly resource: Attributes;
 }
 
 export interface Collector {
   readonly endpoint: string;
   readonly spans: CollectedSpan[];
-  readonly requests: IncomingMessage[];
-  /** All bodies, as they came. */
+  /** All bodies, byte for character. */
   text: string;
+  requests: number;
   status: number;
   close(): Promise<void>;
 }
@@ -47,11 +38,14 @@ export interface Collector {
 /** @param certificate absent: plain HTTP. */
 export async function startCollector(certificate?: Certificate): Promise<Collector> {
   const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const body = Buffer.concat((await request.toArray()) as Buffer[]).toString();
-    collector.requests.push(request);
-    collector.text += body;
-    if (collector.status === 200) collector.spans.push(...spansOf(JSON.parse(body) as TraceRequest));
-    response.writeHead(collector.status, { 'content-type': 'application/json' }).end('{}');
+    const body = Buffer.concat((await request.toArray()) as Buffer[]);
+    collector.requests += 1;
+    collector.text += body.toString('latin1');
+    const isOtlp =
+      request.url === '/v1/traces' && request.headers['content-type'] === 'application/x-protobuf';
+    const status = isOtlp ? collector.status : 415;
+    if (status === 200) collector.spans.push(...parseSpans(body));
+    response.writeHead(status, { 'content-type': 'application/x-protobuf' }).end();
   };
   const listener = (request: IncomingMessage, response: ServerResponse): void => void take(request, response);
   const server =
@@ -63,8 +57,8 @@ export async function startCollector(certificate?: Certificate): Promise<Collect
   const collector: Collector = {
     endpoint: `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans: [],
-    requests: [],
     text: '',
+    requests: 0,
     status: 200,
     async close() {
       server.closeAllConnections();
@@ -74,20 +68,37 @@ export async function startCollector(certificate?: Certificate): Promise<Collect
   return collector;
 }
 
-function spansOf({ resourceSpans }: TraceRequest): CollectedSpan[] {
-  return resourceSpans.flatMap(({ resource, scopeSpans }) =>
-    scopeSpans.flatMap(({ spans }) =>
-      spans.map((span) => ({
-        ...span,
-        attributes: plain(span.attributes),
-        resource: plain(resource.attributes),
-      })),
-    ),
-  );
+/** Field numbers are those of opentelemetry-proto's trace_service.proto and trace.proto. */
+export function parseSpans(request: Buffer): CollectedSpan[] {
+  return messagesOf(parseMessage(request), 1).flatMap((resourceSpans) => {
+    const [resource] = messagesOf(resourceSpans, 1);
+    const shared = resource === undefined ? {} : attributesOf(resource, 1);
+    const spans = messagesOf(resourceSpans, 2).flatMap((scopeSpans) => messagesOf(scopeSpans, 2));
+    return spans.map((span) => ({
+      traceId: bytesOf(span, 1)?.toString('hex') ?? '',
+      spanId: bytesOf(span, 2)?.toString('hex') ?? '',
+      traceState: textOf(span, 3),
+      parentSpanId: bytesOf(span, 4)?.toString('hex'),
+      name: textOf(span, 5) ?? '',
+      kind: Number(numberOf(span, 6)),
+      startTimeUnixNano: numberOf(span, 7) ?? 0n,
+      endTimeUnixNano: numberOf(span, 8) ?? 0n,
+      attributes: attributesOf(span, 9),
+      statusCode: Number(messagesOf(span, 15).map((status) => numberOf(status, 3))[0] ?? 0),
+      resource: shared,
+    }));
+  });
 }
 
-function plain(attributes: readonly Attribute[]): Record<string, string | number> {
+function attributesOf(message: Message, field: number): Attributes {
   return Object.fromEntries(
-    attributes.map(({ key, value }) => [key, value.stringValue ?? Number(value.intValue)]),
+    messagesOf(message, field).map((attribute) => {
+      const [value] = messagesOf(attribute, 2);
+      const whole = value && numberOf(value, 3);
+      return [
+        textOf(attribute, 1) ?? '',
+        whole === undefined ? ((value && textOf(value, 1)) ?? '') : Number(whole),
+      ];
+    }),
   );
 }
