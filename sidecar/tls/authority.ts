@@ -12,13 +12,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } f
 import { join } from 'node:path';
 import type { SecureContext } from 'node:tls';
 import { SidecarError } from '../errors.ts';
-import {
-  createAuthorityCertificate,
-  distinguishedName,
-  keyIdentifierOf,
-  subjectPublicKey,
-  type Issuer,
-} from './certificate.ts';
+import { createAuthorityCertificate, createIssuer } from '../../x509/certificate.ts';
 import { createLeaves } from './leaf.ts';
 
 export interface Authority {
@@ -60,12 +54,7 @@ export function createAuthority({ keysDirectory, now = Date.now }: AuthorityOpti
   const endsAtMs = stored === null ? 0 : new X509Certificate(stored.certificatePem).validToDate.getTime();
   const { key, commonName, certificatePem } =
     stored !== null && endsAtMs - now() > replaceBeforeEndMs ? stored : create(path, now());
-  const issuer: Issuer = {
-    key,
-    name: distinguishedName('Outrider', commonName),
-    keyIdentifier: keyIdentifierOf(subjectPublicKey(key)),
-  };
-  return { certificatePem, leaf: createLeaves({ issuer, now }) };
+  return { certificatePem, leaf: createLeaves({ issuer: createIssuer(key, commonName), now }) };
 }
 
 function load(path: string): KeyPair | null {
@@ -88,7 +77,7 @@ function create(path: string, nowMs: number): KeyPair {
   const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   // A name of its own per CA: verifiers look issuers up by name, and bundles of two pods may meet.
   const commonName = `Outrider pod CA ${randomBytes(4).toString('hex')}`;
-  const certificatePem = createAuthorityCertificate(key, commonName, {
+  const certificatePem = createAuthorityCertificate(createIssuer(key, commonName), {
     notBefore: new Date(nowMs - clockSkewMs),
     notAfter: new Date(nowMs - clockSkewMs + lifetimeMs),
   });

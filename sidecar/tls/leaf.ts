@@ -2,7 +2,7 @@
 
 import { generateKeyPairSync } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { createLeafEncoder, type Issuer } from './certificate.ts';
+import { createLeafEncoder, type Issuer } from '../../x509/certificate.ts';
 
 /** A context holds about 29 KiB, so a full cache costs 7 MiB; an agent talks to tens of names. */
 const maxCached = 256;
@@ -36,7 +36,7 @@ export function createLeaves({ issuer, now = Date.now }: LeavesOptions): Leaves 
   let budgetAtMs = now();
 
   function mint(host: string, nowMs: number): SecureContext {
-    const certificate = encode(host, {
+    const certificate = encode([host], {
       notBefore: new Date(nowMs - clockSkewMs),
       notAfter: new Date(nowMs - clockSkewMs + lifetimeMs),
     });

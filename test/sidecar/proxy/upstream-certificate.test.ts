@@ -6,13 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { createServer, type TlsOptions } from 'node:tls';
-import {
-  createAuthorityCertificate,
-  createLeafEncoder,
-  distinguishedName,
-  keyIdentifierOf,
-  subjectPublicKey,
-} from '../../../sidecar/tls/certificate.ts';
+import { createAuthorityCertificate, createIssuer, createLeafEncoder } from '../../../x509/certificate.ts';
 import { run } from '../tls/program.ts';
 import { startFixture } from './fixture.ts';
 import { createTestCa, originName, startOrigin, type TestCa } from './origin.ts';
@@ -119,13 +113,9 @@ describe('T-01: an upstream is not trusted when its certificate', () => {
     test(title, async () => {
       const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
       const always = { notBefore: new Date(Date.now() - dayMs), notAfter: new Date(Date.now() + dayMs) };
-      const authority = createAuthorityCertificate(key, 'dated', always);
-      const issuer = {
-        key,
-        name: distinguishedName('Outrider', 'dated'),
-        keyIdentifier: keyIdentifierOf(subjectPublicKey(key)),
-      };
-      const certificate = createLeafEncoder(issuer, key)(originName, {
+      const issuer = createIssuer(key, 'dated');
+      const authority = createAuthorityCertificate(issuer, always);
+      const certificate = createLeafEncoder(issuer, key)([originName], {
         notBefore: new Date(Date.now() + fromMs),
         notAfter: new Date(Date.now() + fromMs + dayMs),
       });

@@ -1,5 +1,5 @@
-// X.509 certificates of the pod's own CA (RFC 5280), ECDSA P-256 with SHA-256 throughout. Key identifiers and
-// keyUsage stand in every one: Python 3.13 verifies with VERIFY_X509_STRICT and refuses a chain without them.
+// X.509 certificates of our own CAs, the pod's and the operator's (RFC 5280): ECDSA P-256 with SHA-256 throughout. Key
+// identifiers and keyUsage stand in every one: Python 3.13 verifies with VERIFY_X509_STRICT and refuses a chain without.
 
 import { createHash, createPublicKey, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { isIP, isIPv4 } from 'node:net';
@@ -29,6 +29,8 @@ export interface Validity {
   readonly notAfter: Date;
 }
 
+const organization = 'Outrider';
+
 const ecdsaWithSha256 = sequence(objectIdentifier('1.2.840.10045.4.3.2'));
 
 const extensionIds = {
@@ -49,13 +51,16 @@ const notAnAuthority = sequence();
 /** CA with pathLenConstraint 0: it signs leaves and nothing that signs again. */
 const authorityOfLeaves = sequence(booleanTrue, integer(Buffer.from([0])));
 
+/** What a CA signs as. Verifiers look issuers up by name, so no two CAs that may meet in a bundle share one. */
+export function createIssuer(key: KeyObject, commonName: string): Issuer {
+  const name = distinguishedName(organization, commonName);
+  return { key, name, keyIdentifier: keyIdentifierOf(subjectPublicKey(key)) };
+}
+
 /** A self-signed CA certificate in PEM. */
-export function createAuthorityCertificate(key: KeyObject, commonName: string, validity: Validity): string {
-  const name = distinguishedName('Outrider', commonName);
-  const publicKey = subjectPublicKey(key);
-  const keyIdentifier = keyIdentifierOf(publicKey);
-  const issuer = { key, name, keyIdentifier };
-  return signed(issuer, name, publicKey, validity, [
+export function createAuthorityCertificate(issuer: Issuer, validity: Validity): string {
+  const { key, name, keyIdentifier } = issuer;
+  return signed(issuer, name, subjectPublicKey(key), validity, [
     extension('basicConstraints', true, authorityOfLeaves),
     extension('keyUsage', true, authorityKeyUsage),
     extension('subjectKeyIdentifier', false, octetString(keyIdentifier)),
@@ -67,10 +72,10 @@ export function createAuthorityCertificate(key: KeyObject, commonName: string, v
 export function createLeafEncoder(
   issuer: Issuer,
   leafKey: KeyObject,
-): (host: string, validity: Validity) => string {
+): (names: readonly string[], validity: Validity) => string {
   const publicKey = subjectPublicKey(leafKey);
   // The name stands in the SAN alone: no client that this century's trust stores accept reads it elsewhere.
-  const subject = distinguishedName('Outrider');
+  const subject = distinguishedName(organization);
   const fixed = [
     extension('basicConstraints', true, notAnAuthority),
     extension('keyUsage', true, leafKeyUsage),
@@ -78,25 +83,25 @@ export function createLeafEncoder(
     extension('subjectKeyIdentifier', false, octetString(keyIdentifierOf(publicKey))),
     extension('authorityKeyIdentifier', false, sequence(context(0, issuer.keyIdentifier, false))),
   ];
-  return (host, validity) =>
+  return (names, validity) =>
     signed(issuer, subject, publicKey, validity, [
       ...fixed,
-      extension('subjectAltName', false, sequence(generalName(host))),
+      extension('subjectAltName', false, sequence(...names.map(generalName))),
     ]);
 }
 
 /** RFC 7093 section 2 (1): the leftmost 160 bits of SHA-256 over the public key's bits. */
-export function keyIdentifierOf(subjectPublicKeyInfo: Buffer): Buffer {
+function keyIdentifierOf(subjectPublicKeyInfo: Buffer): Buffer {
   // An uncompressed P-256 point is the last 65 bytes of its SubjectPublicKeyInfo (RFC 5480 section 2.2).
   return createHash('sha256').update(subjectPublicKeyInfo.subarray(-65)).digest().subarray(0, 20);
 }
 
-export function subjectPublicKey(key: KeyObject): Buffer {
+function subjectPublicKey(key: KeyObject): Buffer {
   const publicKey = key.type === 'private' ? createPublicKey(key) : key;
   return publicKey.export({ type: 'spki', format: 'der' });
 }
 
-export function distinguishedName(organization: string, commonName?: string): Buffer {
+function distinguishedName(organization: string, commonName?: string): Buffer {
   const attribute = (id: string, value: string): Buffer =>
     encode(tags.set, sequence(objectIdentifier(id), encode(tags.utf8String, Buffer.from(value))));
   const parts = [attribute('2.5.4.10', organization)];
