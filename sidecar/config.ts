@@ -20,11 +20,10 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Refused even when empty: NODE_* (options, extra CAs, TLS verification, proxies, debug output), OpenSSL's own
- * configuration and roots, key logs, proxies in any case, DEBUG (libraries print tokens under it), and OTEL_*
- * (the exporter would add headers and certificates from it).
+ * configuration and roots, key logs, proxies in any case, and DEBUG (libraries print tokens under it).
  */
 const forbidden =
-  /^(?:NODE_(?!VERSION$|ENV$).*|SSL_CERT_(?:FILE|DIR)|OPENSSL_.*|SSLKEYLOGFILE|.*_PROXY|DEBUG|OTEL_.*|LD_.*|UV_.*)$/i;
+  /^(?:NODE_(?!VERSION$|ENV$).*|SSL_CERT_(?:FILE|DIR)|OPENSSL_.*|SSLKEYLOGFILE|.*_PROXY|DEBUG|LD_.*|UV_.*)$/i;
 
 /**
  * What the kubelet sets for each Service of the namespace, whatever its name: `otel-collector` becomes

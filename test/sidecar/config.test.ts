@@ -38,7 +38,6 @@ describe('K-20, K-25, T-06: a sidecar does not start with', () => {
     'ALL_PROXY',
     'NO_PROXY',
     'LD_PRELOAD',
-    'OTEL_EXPORTER_OTLP_HEADERS',
     'UV_THREADPOOL_SIZE',
   ];
   for (const name of forbidden) {
