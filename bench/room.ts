@@ -29,16 +29,17 @@ export function enterRoom({ run, core, script, args, timeoutMs }: RoomOptions): 
   });
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   return new Promise((resolve, reject) => {
-    const kill = (): void => void child.kill('SIGKILL');
-    const timer = setTimeout(() => {
-      kill();
-      reject(new Error(`the run is not done after ${timeoutMs / 1000} s`));
-    }, timeoutMs);
-    for (const signal of signals) process.once(signal, kill);
+    const giveUp = (why: string): void => {
+      child.kill('SIGKILL');
+      reject(new Error(why));
+    };
+    const interrupt = (signal: NodeJS.Signals): void => giveUp(`interrupted by ${signal}`);
+    const timer = setTimeout(() => giveUp(`the run is not done after ${timeoutMs / 1000} s`), timeoutMs);
+    for (const signal of signals) process.once(signal, interrupt);
     child.on('error', reject);
     child.on('exit', (code) => {
       clearTimeout(timer);
-      for (const signal of signals) process.off(signal, kill);
+      for (const signal of signals) process.off(signal, interrupt);
       resolve(code ?? 1);
     });
   });
