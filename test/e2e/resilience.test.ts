@@ -14,7 +14,7 @@ import { allowVaultLogin, applyExample, installOutrider } from './installation.t
 import { startTracker, type Tracker } from './tracker.ts';
 
 /** A CA of the operator lives so long here that one rotation happens during the test. */
-const shortLived = { ca: { lifetime: '150s', overlap: '30s' } };
+const shortLived = { ca: { lifetime: '75s', overlap: '15s' } };
 
 describe('running agents', { skip: nodeSkipReason() ?? false, timeout: 900_000 }, () => {
   let node: ClusterNode;

@@ -99,7 +99,12 @@ describe('who may open a ruleset stream', () => {
 
   for (const [what, { token, answer }] of Object.entries(refusals)) {
     it(`${what} is refused`, async () => {
-      assert.equal(await refusal(attempt(await token())), answer);
+      const shown = await token();
+      const outcome = await refusal(attempt(shown));
+      // A deletion reaches the API server's own lister, and ours, a moment after it was answered.
+      if (outcome !== 'a stream' || !what.includes('deleted')) return assert.equal(outcome, answer);
+      const refused = async (): Promise<boolean> => (await refusal(attempt(shown))) === answer;
+      await waitFor({ what: `the refusal of ${what}`, timeoutMs: 5_000 }, refused);
     });
   }
 
