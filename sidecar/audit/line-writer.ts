@@ -14,16 +14,20 @@ export interface LineWriterOptions {
 
 /** About two thousand decisions, a second or two of a busy sidecar, out of its 64 MiB. */
 const maxWaitingBytes = 1024 * 1024;
+/** Nobody sees the delay, and under load the system call per line would be most of a line's cost. */
+const gatherMs = 5;
+const maxGatheredBytes = 16 * 1024;
 
 export function createLineWriter({ stream, onDropped }: LineWriterOptions): LineWriter {
   let gathered = '';
   let dropped = 0;
+  let timer: NodeJS.Timeout | null = null;
 
-  /** All lines of one turn of the event loop are one write: under load the system call is most of the cost. */
-  function flush(): void {
-    const lines = gathered;
+  function flush(done: () => void = () => {}): void {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    stream.write(gathered, 'latin1', done);
     gathered = '';
-    stream.write(lines, 'latin1');
   }
 
   return {
@@ -36,12 +40,10 @@ export function createLineWriter({ stream, onDropped }: LineWriterOptions): Line
         onDropped(dropped);
         dropped = 0;
       }
-      if (gathered === '') setImmediate(flush);
       gathered += `${line}\n`;
+      if (gathered.length >= maxGatheredBytes) flush();
+      else timer ??= setTimeout(flush, gatherMs);
     },
-    async close() {
-      await new Promise<void>((resolve) => stream.write(gathered, 'latin1', () => resolve()));
-      gathered = '';
-    },
+    close: () => new Promise((resolve) => flush(resolve)),
   };
 }
