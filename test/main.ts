@@ -1,5 +1,5 @@
-// Runs every test: first those that need no cluster or a control plane of their own, side by side; then those
-// that take the whole node, one file after the other. Named files or folders run alone.
+// Runs every test: those that need no node side by side, and meanwhile the one that mostly waits on the node; then the
+// other tests of the whole node, one file after the other. Named files or folders run alone.
 // Run: npm test, or node test/main.ts test/policy
 
 import { spawn } from 'node:child_process';
@@ -8,7 +8,9 @@ import { globSync, statSync } from 'node:fs';
 const root = new URL('..', import.meta.url).pathname;
 
 /** They take the node's one lock, so running them side by side would only wait. */
-const wholeNode = /^test\/(?:e2e|cluster\/node)/;
+const wholeNode = /^test\/(?:e2e\/|cluster\/node\.)/;
+/** Leases that end and CAs that rotate: minutes of waiting that cost no CPU. */
+const waiting = /^test\/e2e\/resilience\./;
 
 function testFiles(named: readonly string[]): string[] {
   const patterns = named.length === 0 ? ['test'] : named;
@@ -20,8 +22,15 @@ function testFiles(named: readonly string[]): string[] {
     .toSorted();
 }
 
-/** @returns the runner's exit code. */
-async function run(files: readonly string[], concurrency: number): Promise<number> {
+/**
+ * @param output `late` shows it when the run has ended, so that two runs do not mix.
+ * @returns the runner's exit code.
+ */
+async function run(
+  files: readonly string[],
+  concurrency: number,
+  output: 'at once' | 'late' = 'at once',
+): Promise<number> {
   if (files.length === 0) return 0;
   const started = Date.now();
   const flags = [
@@ -30,23 +39,37 @@ async function run(files: readonly string[], concurrency: number): Promise<numbe
     '--test-reporter=spec',
     '--test-timeout=900000',
   ];
-  const runner = spawn(process.execPath, [...flags, ...files], { cwd: root, stdio: 'inherit' });
+  const stdio = output === 'late' ? (['ignore', 'pipe', 'pipe'] as const) : 'inherit';
+  const runner = spawn(process.execPath, [...flags, ...files], { cwd: root, stdio: stdio as 'inherit' });
+  const printed: Buffer[] = [];
+  for (const stream of [runner.stdout, runner.stderr]) {
+    (stream as NodeJS.ReadableStream | null)?.on('data', (chunk: Buffer) => printed.push(chunk));
+  }
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   runner.on('error', reject);
-  runner.on('exit', (code) => resolve(code ?? 1));
+  runner.on('close', (code) => resolve(code ?? 1));
   const code = await promise;
-  console.error(`${files.length} test files in ${Math.round((Date.now() - started) / 1000)} s`);
+  process.stdout.write(Buffer.concat(printed));
+  process.stdout.write(`${files.length} test files in ${Math.round((Date.now() - started) / 1000)} s\n`);
   return code;
 }
 
 process.chdir(root);
 const files = testFiles(process.argv.slice(2));
-const first = await run(
-  files.filter((file) => !wholeNode.test(file)),
-  2,
-);
-const second = await run(
-  files.filter((file) => wholeNode.test(file)),
+const background = run(
+  files.filter((file) => waiting.test(file)),
   1,
+  'late',
 );
-process.exitCode = first || second;
+const codes = [
+  await run(
+    files.filter((file) => !wholeNode.test(file)),
+    2,
+  ),
+  await background,
+  await run(
+    files.filter((file) => wholeNode.test(file) && !waiting.test(file)),
+    1,
+  ),
+];
+process.exitCode = codes.find((code) => code !== 0) ?? 0;
