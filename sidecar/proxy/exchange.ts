@@ -117,11 +117,11 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     snapshot: Snapshot,
     trail: Trail,
   ): Promise<Injection | Refusal | null> {
-    const inject = credential === null ? undefined : snapshot.ruleset.credentials[credential]?.inject;
     if (credential === null) return null;
     const end = timed(trail, 'resolve');
     try {
       const secret = await credentials.resolve(credential, snapshot);
+      const inject = snapshot.ruleset.credentials[credential]?.inject;
       if (inject === undefined) throw new Error('a decision named a credential that its ruleset lacks');
       const injection = { credential, secret, slot: renderSlot(inject, secret) };
       end();
