@@ -107,7 +107,14 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     resolver: options.resolver ?? createResolver({ overrides: { [originName]: '127.0.0.1' } }),
     audit,
   });
-  const { port } = await proxy.listen(options.port ?? 0, hosts);
+  const close = async (): Promise<void> => {
+    await proxy.close();
+    rmSync(keysDirectory, { recursive: true, force: true });
+  };
+  const { port } = await proxy.listen(options.port ?? 0, hosts).catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   return {
     port,
     caPem: authority.certificatePem,
@@ -126,10 +133,7 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     beforeResolve: (next) => {
       hook = next;
     },
-    close: async () => {
-      await proxy.close();
-      rmSync(keysDirectory, { recursive: true, force: true });
-    },
+    close,
   };
 }
 
