@@ -5,6 +5,7 @@ import type { ClusterNode } from '../cluster/node.ts';
 
 interface AuditEvent {
   readonly verb: string;
+  readonly requestReceivedTimestamp: string;
   readonly user: { readonly username: string };
   readonly objectRef?: {
     readonly apiGroup?: string;
@@ -29,7 +30,13 @@ export interface VerbUse {
   readonly refused: string[];
 }
 
-export async function operatorVerbs(node: ClusterNode): Promise<VerbUse> {
+/**
+ * @param starting when an API server was starting: its authorizer forbids everything until it has read the roles.
+ */
+export async function operatorVerbs(
+  node: ClusterNode,
+  starting: { readonly fromMs: number; readonly untilMs: number },
+): Promise<VerbUse> {
   const user = 'system:serviceaccount:outrider-system:outrider';
   const events = readFileSync(node.auditLogPath, 'utf8')
     .trim()
@@ -42,6 +49,10 @@ export async function operatorVerbs(node: ClusterNode): Promise<VerbUse> {
   };
   const decided = (decision: string): AuditEvent[] =>
     events.filter(({ annotations }) => annotations?.['authorization.k8s.io/decision'] === decision);
+  const settled = ({ requestReceivedTimestamp }: AuditEvent): boolean => {
+    const atMs = Date.parse(requestReceivedTimestamp);
+    return atMs < starting.fromMs || atMs > starting.untilMs;
+  };
   const used = new Set(decided('allow').map(asked));
   const roles = [
     await node.kubectl(['get', 'clusterrole', 'outrider', '-o', 'json']),
@@ -56,6 +67,6 @@ export async function operatorVerbs(node: ClusterNode): Promise<VerbUse> {
   );
   return {
     unused: [...new Set(granted)].filter((each) => !used.has(each)),
-    refused: [...new Set(decided('forbid').map(asked))],
+    refused: [...new Set(decided('forbid').filter(settled).map(asked))],
   };
 }
