@@ -13,6 +13,7 @@ export const reasons = {
   request_malformed: 'The request is not valid HTTP.',
   request_ambiguous: 'The request can be read in two ways.',
   names_disagree: 'The names in the tunnel, the TLS handshake and the Host header are not the same.',
+  tls_handshake_failed: 'The TLS handshake of the agent with Outrider failed.',
   protocol_unsupported: 'This protocol is not governed yet, so it is refused.',
   expectation_unsupported: 'Only Expect: 100-continue is supported.',
   target_too_long: 'The request target is longer than 8 KiB.',

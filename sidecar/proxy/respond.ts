@@ -20,6 +20,7 @@ const statuses: Readonly<Record<Reason, number>> = {
   request_malformed: 400,
   request_ambiguous: 400,
   names_disagree: 421,
+  tls_handshake_failed: 400, // recorded only: there is nobody to answer
   expectation_unsupported: 417,
   target_too_long: 414, // RFC 9112 section 3: a server MUST, whatever else it answers for size
   headers_too_large: 431,

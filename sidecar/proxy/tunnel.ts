@@ -96,7 +96,7 @@ export function createTunnels({ authority, onOpen, onFailure }: TunnelOptions): 
 
 function refuseHandshake(code: string, target: Authority): Refusal {
   return refuse(
-    'protocol_unsupported',
+    'tls_handshake_failed',
     `The TLS handshake for ${spell(target)} failed (${code}); the client must speak TLS 1.2 or later, name the host in SNI and trust the CA in SSL_CERT_FILE.`,
   );
 }

@@ -72,7 +72,7 @@ async function failedHandshakeRecorded(): Promise<void> {
     { what: 'the record', timeoutMs: 5000, everyMs: 5 },
     async () => fixture.records[0],
   );
-  assert.equal(record.refusal?.reason, 'protocol_unsupported');
+  assert.equal(record.refusal?.reason, 'tls_handshake_failed');
   assert.equal(record.authority, place);
   assert.equal(record.status, 0);
   assert.equal(origin.connections(), 0);
