@@ -71,19 +71,23 @@ describe('the port', () => {
 });
 
 describe('limits', () => {
-  test('D: a head and a handshake that do not end are given up after 10 s', { timeout: 20_000 }, async (context) => {
-    const startedAtMs = performance.now();
-    const head = await openSocket(fixture.port);
-    head.write('GET https://');
-    const drip = setInterval(() => head.write('x'), 500);
-    const handshake = await openSocket(fixture.port);
-    await send(handshake, `CONNECT ${place} HTTP/1.1\r\n\r\n`);
-    await Promise.all([head, handshake].map((socket) => closed(socket)));
-    clearInterval(drip);
-    context.diagnostic(`given up after ${Math.round(performance.now() - startedAtMs)} ms`);
-    const reasons = new Set(fixture.records.map(({ refusal }) => refusal?.reason));
-    assert.deepEqual(reasons, new Set(['tls_handshake_failed', 'request_malformed']));
-  });
+  test(
+    'D: a head and a handshake that do not end are given up after 10 s',
+    { timeout: 20_000 },
+    async (context) => {
+      const startedAtMs = performance.now();
+      const head = await openSocket(fixture.port);
+      head.write('GET https://');
+      const drip = setInterval(() => head.write('x'), 500);
+      const handshake = await openSocket(fixture.port);
+      await send(handshake, `CONNECT ${place} HTTP/1.1\r\n\r\n`);
+      await Promise.all([head, handshake].map((socket) => closed(socket)));
+      clearInterval(drip);
+      context.diagnostic(`given up after ${Math.round(performance.now() - startedAtMs)} ms`);
+      const reasons = new Set(fixture.records.map(({ refusal }) => refusal?.reason));
+      assert.deepEqual(reasons, new Set(['tls_handshake_failed', 'request_malformed']));
+    },
+  );
 
   test('D: more than 512 connections are dropped, and the others go on', async () => {
     const tunnel = await openTunnel(fixture, origin.port);
