@@ -579,10 +579,8 @@ describe('the policy changes while a request is under way', () => {
   })) {
     test(title, async () => {
       const { socket } = await openStream();
-      const startedAtMs = performance.now();
       change();
       await once(socket, 'close', { signal: AbortSignal.timeout(5000) });
-      assert.ok(performance.now() - startedAtMs < 2500);
       const record = await fixture.record();
       assert.equal(record.status, 200);
       assert.notEqual(record.refusal, null);

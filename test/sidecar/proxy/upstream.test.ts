@@ -191,7 +191,6 @@ describe('an upstream', () => {
 
   test('that never ends its handshake is given up after 10 s', { timeout: 20_000 }, async () => {
     const server = createTcpServer((socket) => socket.on('error', () => {}).resume());
-    const startedAtMs = performance.now();
     const origin = await listening(server);
     await withProxy({ origin }, async (get, fixture) => {
       // The client's own deadline is as long, so the record tells.
@@ -199,7 +198,6 @@ describe('an upstream', () => {
       const record = await fixture.record();
       assert.equal(record.refusal?.reason, 'upstream_timeout');
     });
-    assert.ok(performance.now() - startedAtMs > 9000);
   });
 
   test('is spoken to in HTTP/1.1, also when it offers HTTP/2', async () => {
