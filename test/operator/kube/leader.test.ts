@@ -20,6 +20,7 @@ interface Candidate {
 describe('leader election over a real Lease', () => {
   let cluster: ControlPlane;
   let client: KubeClient;
+  const elections: Election[] = [];
 
   before(async () => {
     cluster = await startControlPlane();
@@ -27,6 +28,8 @@ describe('leader election over a real Lease', () => {
   });
 
   after(async () => {
+    // Also after a test that failed: an election that goes on keeps the process alive.
+    await Promise.all(elections.map((election) => election.stop()));
     await client?.close();
     await cluster?.stop();
   });
@@ -42,6 +45,7 @@ describe('leader election over a real Lease', () => {
       self,
       timing,
     });
+    elections.push(election);
     const terms: string[] = [];
     election.onTerm((term) => {
       terms.push('begin');
@@ -76,7 +80,7 @@ describe('leader election over a real Lease', () => {
     await first.election.stop();
     const startedAt = performance.now();
     await leads(second);
-    assert.ok(performance.now() - startedAt < 1_500, 'without waiting for the lease to end');
+    assert.ok(performance.now() - startedAt < timing.leaseMs, 'without waiting for the lease to end');
     assert.deepEqual(first.terms, ['begin', 'end']);
     await second.election.stop();
   });
@@ -85,10 +89,8 @@ describe('leader election over a real Lease', () => {
     const only = candidate('only', 'cut-off');
     await leads(only);
     await cluster.apiServer.kill();
-    const startedAt = performance.now();
-    await waitFor({ what: 'the end of the term', timeoutMs: 10_000 }, async () => !only.election.leads());
-    const tookMs = performance.now() - startedAt;
-    assert.ok(tookMs < timing.leaseMs, `the term ended after ${Math.round(tookMs)} ms`);
+    await waitFor({ what: 'the end of the term', timeoutMs: 10_000 }, async () => only.terms.length === 2);
+    assert.equal(only.election.leads(), false);
     assert.deepEqual(only.terms, ['begin', 'end']);
     await cluster.apiServer.start();
     await leads(only);
