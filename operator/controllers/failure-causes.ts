@@ -25,10 +25,6 @@ const causes: Readonly<Record<string, Cause>> = {
     'PermissionDenied',
     `${kv}.path: the policies of the Vault role do not allow "read" on it; for KV version 2 they name the path with data/ after the mount`,
   ),
-  VAULT_AUTH_MOUNT_NOT_FOUND: cause(
-    'AuthMountNotFound',
-    `spec.vault.auth.kubernetes.mount of ${store}: Vault has no Kubernetes auth method there; enable it or name the mount that has`,
-  ),
   VAULT_KV_VERSION_WRONG: cause(
     'KvVersionWrong',
     `${kv}.version: the engine at this mount is of the other version; write 1 or 2 as "vault secrets list -detailed" shows`,
