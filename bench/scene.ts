@@ -29,7 +29,7 @@ export async function setScene(run: RunFolder): Promise<Scene> {
   const neighbours = await startNeighbours(authority, origin, token);
   const request = [
     `GET ${askedPath} HTTP/1.1`,
-    `Host: ${origin.host}:${origin.port}`,
+    `Host: ${origin.host}`,
     `Authorization: Bearer ${placeholder(agent.namespace, credentialName)}`,
     'Accept: application/json',
     'Accept-Encoding: gzip, deflate',
