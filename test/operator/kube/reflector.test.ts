@@ -153,7 +153,8 @@ describe('a reflector against the real API server', () => {
       const renewed = async (): Promise<boolean> => reflector.lastProofMs() > lastMs;
       await waitFor({ what: `the ${proof} proof`, timeoutMs: 15_000 }, renewed);
     }
-    assert.ok(compareVersions(reflector.progress(), progress) > 0, 'a bookmark moves the progress');
+    const moved = async (): Promise<boolean> => compareVersions(reflector.progress(), progress) > 0;
+    await waitFor({ what: 'a bookmark that moves the progress', timeoutMs: 30_000 }, moved);
     assert.equal(reflector.lastChange(), change, 'nothing of its own has changed');
   });
 
