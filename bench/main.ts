@@ -33,19 +33,21 @@ async function main(argv: readonly string[]): Promise<void> {
     onWait: (holder) => process.stderr.write(`bench: waiting for ${holder}\n`),
   });
   try {
-    bundle();
+    bundle(args);
     print(await measure(args, argv), args);
   } finally {
     await lock.release();
   }
 }
 
-/** Each time, so that the figure is of the sources as they are. */
-function bundle(): void {
+/** Each time, so that the figure is of the sources as they are; a profile without names would say nothing. */
+function bundle(args: Arguments): void {
   process.stderr.write('bench: bundling the sidecar\n');
+  const profiled = args.command === 'intercept' && args.profile !== null;
+  const build = ['run', '--silent', 'build', ...(profiled ? ['--', '--no-minify'] : [])];
   try {
     const options = { cwd: repository, stdio: 'pipe', encoding: 'utf8', timeout: 120_000 } as const;
-    execFileSync('npm', ['run', '--silent', 'build'], options);
+    execFileSync('npm', build, options);
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
     throw new Error(`npm run build failed:\n${stdout}${stderr}`, { cause: error });
