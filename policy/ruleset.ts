@@ -2,9 +2,27 @@
 // JSON, equal bytes for equal inputs, and free of imports that a sidecar would pay memory for.
 
 import { createHash } from 'node:crypto';
+import type { Opening } from './request.ts';
 
 /** What a sidecar of this version enforces. A ruleset names what it needs in `requires`. */
-export const features = ['rules/v1', 'inject/bearer', 'source/vault', 'source/file'] as const;
+export const features = [
+  'rules/v1',
+  'rules/fields',
+  'rules/mcp',
+  'rules/github',
+  'rules/cel',
+  'rules/schedule',
+  'rules/limits',
+  'rules/approval',
+  'rules/audit',
+  'rules/opens',
+  'rules/status-only',
+  'observe',
+  'destination/http',
+  'inject/bearer',
+  'source/vault',
+  'source/file',
+] as const;
 export type Feature = (typeof features)[number];
 
 export interface Ruleset {
@@ -14,6 +32,8 @@ export interface Ruleset {
   readonly agent: { readonly namespace: string; readonly serviceAccount: string };
   /** The policy whose `haltAgents` stops this agent. */
   readonly halt: { readonly policy: string } | null;
+  /** Until when (milliseconds since the epoch) requests without a grant are forwarded as they are; null: never. */
+  readonly observeUntilMs: number | null;
   /** Sorted by (policy, name); the first that matches is the one that is recorded. */
   readonly guards: readonly RulesetRule[];
   readonly grants: readonly RulesetRule[];
@@ -37,9 +57,109 @@ export interface RulesetMatch {
 export interface RulesetRule extends RulesetMatch {
   readonly policy: string;
   readonly name: string;
+  /** Among `grants`: Allow and RequireApproval. Among `guards`: Deny, and RequireApproval of a ClusterAgentPolicy. */
+  readonly action: 'Allow' | 'RequireApproval' | 'Deny';
   readonly message?: string;
-  /** Grants only. */
+  /** Of a policy in mode Audit: decided in shadow. */
+  readonly audit?: true;
+  /** Of a ClusterAgentPolicy: of such a rule only name and message are shown. */
+  readonly cluster?: true;
+  readonly opens?: readonly Opening[];
+  readonly query?: RulesetFields;
+  readonly headers?: RulesetFields;
+  readonly body?: RulesetBody;
+  readonly mcp?: RulesetMcp;
+  readonly github?: RulesetGithub;
+  /** CEL. */
+  readonly when?: string;
+  readonly during?: RulesetSchedule;
+  readonly outside?: RulesetSchedule;
+  /** Grants only, as all below. */
   readonly credential?: string;
+  readonly limits?: readonly RulesetLimit[];
+  readonly approval?: RulesetApproval;
+  readonly statusOnly?: true;
+}
+
+export interface RulesetFields {
+  /** By name (query, headers) or JSON pointer (body, MCP arguments). */
+  readonly fields?: Readonly<Record<string, RulesetMatcher>>;
+  readonly others?: 'Allow' | 'Deny';
+}
+
+/** All keys that are there must hold. */
+export interface RulesetMatcher {
+  readonly optional?: boolean;
+  /** Absent: a string; with `min` or `max` a number. */
+  readonly type?: 'String' | 'Number' | 'Boolean';
+  readonly equals?: string;
+  readonly oneOf?: readonly string[];
+  readonly startsWith?: string;
+  /** RE2; the whole value must match. */
+  readonly pattern?: string;
+  readonly min?: number;
+  readonly max?: number;
+  /** In Unicode code points. */
+  readonly maxLength?: number;
+  readonly absent?: true;
+}
+
+export type BodyType = 'Json' | 'Form';
+
+export interface RulesetBody extends RulesetFields {
+  readonly types: readonly BodyType[];
+  readonly maxBytes: number;
+}
+
+export interface RulesetMcp {
+  readonly tools?: readonly { readonly name: string; readonly arguments?: RulesetFields }[];
+  /** JSON-RPC methods besides those that `tools` grants by itself. */
+  readonly methods?: readonly string[];
+}
+
+export type GithubOperation = 'Read' | 'Comment' | 'OpenPullRequest' | 'Push' | 'Merge' | 'DeleteRepository';
+
+export interface RulesetGithub {
+  /** `owner/name` globs; a guard without means all. */
+  readonly repositories?: readonly string[];
+  readonly operations: readonly GithubOperation[];
+  readonly branches?: readonly string[];
+  /** GraphQL node ids that are known to lie in `repositories`. */
+  readonly nodeIds?: readonly string[];
+  /** GitHub Enterprise; absent means github.com and api.github.com. */
+  readonly hosts?: { readonly web: string; readonly api: string };
+}
+
+export interface RulesetSchedule {
+  /** IANA name. */
+  readonly timeZone: string;
+  readonly windows: readonly {
+    readonly days?: readonly Day[];
+    /** `HH:MM`, inclusive. */
+    readonly from: string;
+    /** `HH:MM`, exclusive; `24:00` is the end of the day. Not after `from`: ends on the next day. */
+    readonly to: string;
+  }[];
+}
+
+export type Day = 'Mon' | 'Tue' | 'Wed' | 'Thu' | 'Fri' | 'Sat' | 'Sun';
+
+export interface RulesetLimit {
+  readonly name: string;
+  /** JSON pointer of a number in the body; without `sum` and `usage`, requests are counted. */
+  readonly sum?: string;
+  readonly usage?: 'Tokens';
+  readonly max: number;
+  /** null: of each request by itself. */
+  readonly windowMs: number | null;
+  readonly scope: 'Pod' | 'Policy';
+  readonly exceeded: 'Deny' | 'RequireApproval';
+}
+
+export interface RulesetApproval {
+  readonly groups: readonly string[];
+  readonly waitMs: number;
+  readonly expiresMs: number;
 }
 
 export interface RulesetCredential {
@@ -71,7 +191,7 @@ export interface RulesetDestination {
   /** Every spelling of the name that means this place, canonical (lower case, no trailing dot). */
   readonly names: readonly string[];
   readonly port: number;
-  readonly scheme: 'https';
+  readonly scheme: 'https' | 'http' | 'tcp';
   /** What is asked of DNS, when it is not the name that the agent used. */
   readonly resolveAs?: string;
   /** CIDR ranges whose addresses may be dialled for it; null: any that is not loopback, link-local or metadata. */
@@ -92,6 +212,7 @@ export function emptyRuleset(agent: Ruleset['agent'], operatorCas = ''): Ruleset
     requires: [],
     agent,
     halt: null,
+    observeUntilMs: null,
     guards: [],
     grants: [],
     credentials: {},

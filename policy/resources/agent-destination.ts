@@ -2,14 +2,19 @@
 // are opened is the platform's to say.
 
 import { z } from 'zod';
-import { exactlyOneOf, listOf } from './constraint.ts';
+import { constrain, exactlyOneOf, listOf } from './constraint.ts';
 import { caBundle, cidr, hostName, labelName, port } from './names.ts';
 import { namespaceSelector } from './selector.ts';
 import { baseStatus } from './status.ts';
 
-const scheme = z.enum(['https']).default('https').describe('https: TLS that is verified.');
+const scheme = z
+  .enum(['https', 'http', 'tcp'])
+  .default('https')
+  .describe(
+    'https: TLS that is verified. http: in the clear, and so never with a credential. tcp: bytes that nobody reads, and so without a credential too.',
+  );
 
-export const agentDestinationSpec = exactlyOneOf(
+const spec = exactlyOneOf(
   z.strictObject({
     namespaceSelector: namespaceSelector(),
     service: z
@@ -31,6 +36,14 @@ export const agentDestinationSpec = exactlyOneOf(
   }),
   ['service', 'host'],
 );
+
+/** What does not speak TLS verifies nothing. */
+export const agentDestinationSpec = constrain(spec, {
+  cel: `!has(self.caBundle) || (has(self.service) ? self.service.scheme : self.host.scheme) == 'https'`,
+  holds: ({ caBundle: bundle, service, host }) =>
+    bundle === undefined || (service ?? host)?.scheme === 'https',
+  message: 'has caBundle without TLS: write scheme: https, or leave caBundle out',
+});
 
 export type AgentDestinationSpec = z.infer<typeof agentDestinationSpec>;
 

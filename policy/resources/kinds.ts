@@ -6,6 +6,7 @@ import { agentCredentialSpec, agentCredentialStatus } from './agent-credential.t
 import { agentDestinationSpec, agentDestinationStatus } from './agent-destination.ts';
 import { agentPolicySpec, agentPolicyStatus } from './agent-policy.ts';
 import { agentSecretStoreSpec, agentSecretStoreStatus } from './agent-secret-store.ts';
+import { clusterAgentPolicySpec, clusterAgentPolicyStatus } from './cluster-agent-policy.ts';
 import type { Condition } from './status.ts';
 
 export interface PrinterColumn {
@@ -95,6 +96,28 @@ export const kinds = {
       message,
     ],
   },
+  ClusterAgentPolicy: {
+    kind: 'ClusterAgentPolicy',
+    plural: 'clusteragentpolicies',
+    shortName: 'cagpol',
+    scope: 'Cluster',
+    description: 'What no agent may do, or only with approval. It can only tighten.',
+    spec: clusterAgentPolicySpec,
+    status: clusterAgentPolicyStatus,
+    columns: [
+      ...ready,
+      { name: 'Agents', type: 'integer', jsonPath: '.status.agents', description: 'Agents that it selects' },
+      { name: 'Rules', type: 'integer', jsonPath: '.status.rules', description: 'Rules in force' },
+      {
+        name: 'Halt',
+        type: 'string',
+        jsonPath: '.spec.haltAgents',
+        description: 'Whether it stops its agents',
+      },
+      age,
+      message,
+    ],
+  },
   AgentSecretStore: {
     kind: 'AgentSecretStore',
     plural: 'agentsecretstores',
@@ -142,5 +165,6 @@ export interface Resource<K extends KindName> {
 
 export type AgentCredential = Resource<'AgentCredential'>;
 export type AgentPolicy = Resource<'AgentPolicy'>;
+export type ClusterAgentPolicy = Resource<'ClusterAgentPolicy'>;
 export type AgentSecretStore = Resource<'AgentSecretStore'>;
 export type AgentDestination = Resource<'AgentDestination'>;

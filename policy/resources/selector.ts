@@ -61,6 +61,20 @@ export const agentSelector = () =>
     .describe('Which agents the policy selects; what is written must all hold; {} is all of the namespace.')
     .meta({ 'x-kubernetes-map-type': 'atomic' });
 
+/** Labels of a pod are its author's to change, so a cluster's guards do not go by them. */
+export const clusterAgentSelector = () =>
+  z
+    .strictObject({
+      namespaceSelector: labelSelector().describe('Labels of the namespace; {} is all.').optional(),
+      serviceAccounts: listOf(objectName(), 16, 'default')
+        .describe('Names of ServiceAccounts, in every selected namespace.')
+        .optional(),
+    })
+    .describe('Which agents the policy selects; what is written must all hold; {} is all of the cluster.')
+    .meta({ 'x-kubernetes-map-type': 'atomic' });
+
+export type ClusterAgentSelector = z.infer<ReturnType<typeof clusterAgentSelector>>;
+
 export type AgentSelector = z.infer<ReturnType<typeof agentSelector>>;
 
 /** Kubernetes' own semantics: everything written must hold, an empty selector matches all. */

@@ -1,0 +1,68 @@
+// What conditions look at: one request, read as far as some rule needs it and never twice. Each reader gives what
+// it read or why it could not; a grant takes the latter as no match, a guard as a match.
+
+import { readContent, type Content } from './content/content.ts';
+import { readPairs, type Pairs } from './content/form.ts';
+import { readMessage, type McpMessage } from './mcp/message.ts';
+import type { CanonicalRequest } from './request.ts';
+
+/** Why something cannot be read in one way: the end of a sentence, such as `has the key amount twice`. */
+export interface Unreadable {
+  readonly unreadable: string;
+}
+
+export function isUnreadable(value: unknown): value is Unreadable {
+  return typeof value === 'object' && value !== null && 'unreadable' in value;
+}
+
+export interface Reading {
+  readonly request: CanonicalRequest;
+  /** Labels of the host, split once. */
+  readonly labels: readonly string[];
+  /** Wall-clock time in milliseconds since the epoch; null while the clock is in doubt. */
+  readonly nowMs: number | null;
+  /** The query's parameters, decoded. */
+  readonly parameters: () => Pairs | Unreadable;
+  /** The body by its media type; an unread one is unreadable. */
+  readonly content: () => Content | Unreadable;
+  /** The body as one MCP message. */
+  readonly message: () => McpMessage | Unreadable;
+}
+
+/** Why a rule does not match: made once per rule and field, so that it holds nothing of any request. */
+export interface Miss {
+  /** A field of the rule, such as `body.fields[/amount]`. */
+  readonly field: string;
+  /** One sentence: what the rule asks for there. */
+  readonly message: string;
+  /** A better reason than no_grant for the refusal, when this was what stood in the way. */
+  readonly reason?: 'body_unreadable' | 'body_too_large' | 'request_ambiguous';
+}
+
+/** Null when it matches: for a grant when that is proved, for a guard when it cannot be ruled out. */
+export type Condition = (reading: Reading) => Miss | null;
+
+/** Whether a condition grants or guards. */
+export type Stance = 'grant' | 'guard';
+
+/** How much of the body a condition needs to see before it can say anything. */
+export interface BodyNeed {
+  readonly maxBytes: number;
+  /** `flush`: up to git's flush packet; the rest is not looked at and may be of any size. */
+  readonly until: 'end' | 'flush';
+}
+
+export function createReading(request: CanonicalRequest, nowMs: number | null): Reading {
+  let parameters: Pairs | Unreadable | null = null;
+  let content: Content | Unreadable | null = null;
+  let message: McpMessage | Unreadable | null = null;
+  const reading: Reading = {
+    request,
+    labels: request.host.split('.'),
+    nowMs,
+    parameters: () => (parameters ??= readPairs(request.query ?? '')),
+    content: () => (content ??= readContent(request)),
+    message: () => (message ??= readMessage(reading)),
+  };
+  return reading;
+}
