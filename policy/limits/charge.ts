@@ -1,5 +1,7 @@
 // What one request takes from one limit.
 
+import type { RulesetApproval } from '../ruleset.ts';
+
 export interface Charge {
   /** An AgentPolicy of the agent's namespace: guards, and so ClusterAgentPolicies, have no limits. */
   readonly policy: string;
@@ -12,6 +14,8 @@ export interface Charge {
   readonly windowMs: number;
   readonly scope: 'Pod' | 'Policy';
   readonly exceeded: 'Deny' | 'RequireApproval';
+  /** Whom to ask then; absent: any approver. */
+  readonly approval?: RulesetApproval;
   /** `tokens` are settled from the usage that the answer states. */
   readonly counts: 'requests' | 'sum' | 'tokens';
 }
