@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { apiVersion } from './contract.ts';
 import { kinds, type KindName, type Resource } from './resources/kinds.ts';
+import { objectName } from './resources/names.ts';
 
 /** What is wrong with a resource, as its condition and the CLI show it. */
 export interface Finding {
@@ -19,8 +20,20 @@ export interface Finding {
 
 /** The object with defaults filled in, or why it cannot be used. */
 export function parseResource<K extends KindName>(kind: K, value: unknown): Resource<K> | readonly Finding[] {
-  const result = envelope(kind).safeParse(value);
+  // Inputs are for `sentence` alone; no finding shows one.
+  const result = envelope(kind).safeParse(withoutNulls(value), { reportInput: true });
   return result.success ? (result.data as Resource<K>) : findingsOf(result.error);
+}
+
+/** As the API server does, which takes `hosts:` without a value for its absence. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, member]) => member !== null)
+      .map(([key, member]) => [key, withoutNulls(member)]),
+  );
 }
 
 export function isParsed<T extends object>(value: T | readonly Finding[]): value is T {
@@ -36,7 +49,7 @@ function envelope(kind: KindName): z.ZodType {
     schema = z.looseObject({
       apiVersion: z.literal(apiVersion),
       kind: z.literal(kind),
-      metadata: z.looseObject({ name: z.string().min(1) }),
+      metadata: z.looseObject({ name: objectName() }),
       spec: kinds[kind].spec,
     });
     envelopes.set(kind, schema);
@@ -58,7 +71,10 @@ export function findingsOf(error: z.ZodError, prefix: readonly PropertyKey[] = [
 }
 
 function sentence(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type' && issue.input === undefined) return 'is required';
+  if (issue.code === 'invalid_type' || issue.code === 'invalid_value') {
+    if ('input' in issue && issue.input === undefined) return 'is required';
+  }
+  if (issue.code === 'invalid_type') return `must be of type ${issue.expected}`;
   if (issue.code === 'invalid_value') return `is not one of ${issue.values.map(String).join(', ')}`;
   return issue.message;
 }
@@ -67,9 +83,11 @@ function invalid(path: readonly PropertyKey[], message: string): Finding {
   return { reason: 'Invalid', field: fieldPath(path), message, blocking: true };
 }
 
+/** As the API server writes it: members of a map in brackets. */
 export function fieldPath(path: readonly PropertyKey[]): string {
   return path.reduce<string>((text, key) => {
-    if (typeof key === 'number') return `${text}[${key}]`;
+    if (typeof key === 'number' || /(?:^|\.)(?:fields|matchLabels)$/.test(text))
+      return `${text}[${String(key)}]`;
     return text === '' ? String(key) : `${text}.${String(key)}`;
   }, '');
 }

@@ -1,19 +1,10 @@
 // AgentCredential: one secret as source × allow × inject. The secret itself is never here.
 
 import { z } from 'zod';
-import { constrain, exactlyOneOf, listOf } from './constraint.ts';
-import { ceilingHostPattern, duration, objectName } from './names.ts';
+import { constrain, exactlyOneOf, listOf, text } from './constraint.ts';
+import { ceilingHostPattern, duration, objectName, storePath } from './names.ts';
 import { destination, hosts, methods, paths } from './rule-match.ts';
 import { baseStatus } from './status.ts';
-
-/** A path in a secret store; what a template or a URL could misread is refused. */
-const storePath = (maxLength: number, example: string) =>
-  constrain(z.string().max(maxLength), {
-    cel: `self.matches(r'^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$') && !self.matches(r'(^|/)[.][.]?(/|$)')`,
-    holds: (value) =>
-      /^[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/.test(value) && !/(?:^|\/)\.\.?(?:\/|$)/.test(value),
-    message: `is no path: letters, digits, ., _ and - between single slashes, none at the start or end, such as ${example}`,
-  });
 
 const kv = z
   .strictObject({
@@ -22,7 +13,7 @@ const kv = z
       'Path of the secret below the mount, without data/ or metadata/.',
     ),
     version: z.literal([1, 2]).default(2).describe("The engine's version, not the secret's."),
-    field: z.string().min(1).max(256).describe('Key of the value inside the secret.'),
+    field: text(256, 1).describe('Key of the value inside the secret.'),
   })
   .describe('A value in a KV engine.');
 
@@ -31,13 +22,9 @@ const vault = exactlyOneOf(
     store: objectName()
       .default('default')
       .describe('AgentSecretStore that says which Vault and who may use it.'),
-    role: z
-      .string()
-      .min(1)
-      .max(256)
-      .describe(
-        "Role of Vault's Kubernetes auth method; its bound_service_account_names must have the agent's.",
-      ),
+    role: text(256, 1).describe(
+      "Role of Vault's Kubernetes auth method; its bound_service_account_names must have the agent's.",
+    ),
     kv: kv.optional(),
   }),
   ['kv'],
@@ -56,7 +43,7 @@ const forbiddenEnv =
   '^(PATH|HOME|LD_.*|.*_PROXY|NODE_.*|OUTRIDER_.*|SSL_CERT_FILE|SSL_CERT_DIR|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|AWS_CA_BUNDLE|PIP_CERT|GIT_SSL_CAINFO|DENO_CERT|JAVA_TOOL_OPTIONS)$';
 
 const environmentName = constrain(
-  constrain(z.string().max(128), {
+  constrain(text(128), {
     cel: `self.matches(r'^[A-Za-z_][A-Za-z0-9_]*$')`,
     holds: (value) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(value),
     message: 'is no variable name: letters, digits and underscores, such as GITHUB_TOKEN',

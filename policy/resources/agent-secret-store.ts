@@ -2,19 +2,19 @@
 // the platform's to say, hence a cluster kind.
 
 import { z } from 'zod';
-import { constrain, exactlyOneOf } from './constraint.ts';
-import { caBundle } from './names.ts';
+import { constrain, exactlyOneOf, text } from './constraint.ts';
+import { caBundle, storePath } from './names.ts';
 import { namespaceSelector } from './selector.ts';
 import { baseStatus } from './status.ts';
 
-const address = constrain(z.string().max(512), {
+const address = constrain(text(512), {
   cel: `isURL(self) && url(self).getScheme() == 'https' && self.matches(r'^https://[A-Za-z0-9.:\\[\\]-]+/?$')`,
   holds: (value) => URL.canParse(value) && /^https:\/\/[A-Za-z0-9.:[\]-]+\/?$/.test(value),
   message:
     'is no address of a Vault: write https://host:port without path, query or user, such as https://vault.vault.svc:8200',
 });
 
-const audience = constrain(z.string().max(253), {
+const audience = constrain(text(253), {
   cel: `self.matches(r'^outrider[.]dev/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$') && self != 'outrider.dev/operator'`,
   holds: (value) =>
     /^outrider[.]dev\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/.test(value) && value !== 'outrider.dev/operator',
@@ -26,10 +26,7 @@ const auth = exactlyOneOf(
   z.strictObject({
     kubernetes: z
       .strictObject({
-        mount: z
-          .string()
-          .regex(/^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/)
-          .max(128)
+        mount: storePath(128, 'kubernetes')
           .default('kubernetes')
           .describe('Where the Kubernetes auth method is mounted, without auth/.'),
       })
@@ -49,12 +46,7 @@ export const agentSecretStoreSpec = exactlyOneOf(
         caBundle: caBundle()
           .describe("PEM of the CAs that may sign the Vault's certificate; absent means public CAs.")
           .optional(),
-        namespace: z
-          .string()
-          .regex(/^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*\/?$/)
-          .max(256)
-          .describe('Namespace of Vault Enterprise.')
-          .optional(),
+        namespace: storePath(256, 'team-a').describe('Namespace of Vault Enterprise or OpenBao.').optional(),
         auth,
       })
       .optional(),

@@ -26,6 +26,21 @@ export function constrain<S extends z.ZodType>(schema: S, constraint: Constraint
     .meta({ ...schema.meta(), 'x-kubernetes-validations': [...before, validation] });
 }
 
+/** Text of bounded length, which the API server counts in characters and zod's own `max` in UTF-16 units. */
+export function text(maxLength: number, minLength = 0): z.ZodString {
+  return z
+    .string()
+    .refine((value) => value.length <= maxLength || [...value].length <= maxLength, {
+      error: `is longer than ${maxLength} characters`,
+      abort: true,
+    })
+    .refine((value) => value.length >= minLength, {
+      error: 'is empty: write some, or leave the field out',
+      abort: true,
+    })
+    .meta(minLength === 0 ? { maxLength } : { maxLength, minLength });
+}
+
 /** Exactly one of these keys, like a Kubernetes volume source; atomic, so that two appliers never merge one. */
 export function exactlyOneOf<S extends z.ZodObject>(schema: S, keys: readonly string[]): S {
   const count = keys.map((key) => `has(self.${key})`).join(', ');

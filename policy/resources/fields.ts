@@ -1,35 +1,67 @@
 // Conditions on names and values: of a query, of headers, of a body, of an MCP tool's arguments.
 
 import { z } from 'zod';
-import { constrain, listOf } from './constraint.ts';
+import { parsePattern, PatternProblem } from '../pattern/syntax.ts';
+import { constrain, listOf, text } from './constraint.ts';
 
 /** What of a matcher looks at a value; `optional` and `type` say when and as what. */
 const valueKeys = ['equals', 'oneOf', 'startsWith', 'pattern', 'min', 'max', 'maxLength'] as const;
 
 type MatcherFields = z.infer<ReturnType<typeof matcherFields>>;
 
+/** The API server compiles RE2 with Go's engine, local mode with ours; how large a pattern may be is ours to report. */
+function isPattern(value: string): boolean {
+  try {
+    parsePattern(value, false);
+    return true;
+  } catch (error) {
+    if (error instanceof PatternProblem) return false;
+    throw error;
+  }
+}
+
+const pattern = constrain(text(512, 1), {
+  // Fails with what is wrong about a broken pattern, and says the message after that.
+  cel: `''.matches(self) in [true, false]`,
+  holds: isPattern,
+  message:
+    'is no RE2 pattern: write one that the whole value matches, such as [a-z]+@acme[.]example; there are no lookaheads and no backreferences, and a repetition counts to 1000',
+});
+
 function matcherFields() {
   return z.strictObject({
-    optional: z.boolean().describe('May be missing; if it is there, the rest must hold.').optional(),
+    optional: z
+      .boolean()
+      .describe('May be missing; if it is there, the rest must hold. Absent means false.')
+      .optional(),
     type: z
       .enum(['String', 'Number', 'Boolean'])
-      .describe('What the value must be; absent means a string, with min or max a number. Nothing converts.')
+      .describe(
+        'What the value must be; absent means String, or Number beside min and max. In JSON nothing converts; in a query or a form a number is a plain decimal, such as 12 or 0.5.',
+      )
       .optional(),
-    equals: z.string().max(1024).describe('The one value, written as a string whatever its type.').optional(),
-    oneOf: listOf(z.string().max(256), 64, 'usd').describe('The values, written as strings.').optional(),
-    startsWith: z.string().min(1).max(256).optional(),
-    pattern: constrain(z.string().min(1).max(512), {
-      cel: `''.matches(self) in [true, false]`,
-      // The API server compiles RE2 there; local mode reports what does not compile as a finding.
-      holds: () => true,
-      message: 'is no RE2 pattern: write one that the whole value matches, such as [a-z]+@acme[.]example',
-    })
-      .describe('RE2 pattern that the whole value matches.')
+    equals: text(512)
+      .describe('The one value that is accepted, written as a string whatever its type.')
+      .optional(),
+    oneOf: listOf(text(256), 64, 'usd')
+      .describe('The values that are accepted, written as strings.')
+      .optional(),
+    startsWith: text(256, 1).describe('What the value must start with.').optional(),
+    pattern: pattern
+      .describe('RE2 pattern that the whole value must match, as if it stood between ^ and $.')
       .optional(),
     min: z.int().describe('Smallest number that is accepted.').optional(),
     max: z.int().describe('Largest number that is accepted.').optional(),
-    maxLength: z.int().min(1).max(10_000_000).describe('In Unicode characters.').optional(),
-    absent: z.literal(true).describe('Must not be there at all, in no spelling.').optional(),
+    maxLength: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .describe('Longest string that is accepted, in Unicode characters.')
+      .optional(),
+    absent: z
+      .literal(true)
+      .describe('The name must not be there at all, in no spelling. Stands alone.')
+      .optional(),
   });
 }
 
@@ -39,6 +71,11 @@ const none = (keys: readonly string[]): string => keys.map((key) => `!${has(key)
 function lacks(value: MatcherFields, keys: readonly (keyof MatcherFields)[]): boolean {
   return keys.every((key) => value[key] === undefined);
 }
+
+/** Only the characters of a decimal: what costs more does not fit the API server's limits at 64 × 16 × 16 matchers. */
+const notDecimal = String.raw`[^\d.-]`;
+const isDecimal = (value: string): boolean => !new RegExp(notDecimal).test(value);
+const isNumberCel = `(has(self.type) && self.type == 'Number') || has(self.min) || has(self.max)`;
 
 const matcher = () => {
   let schema = constrain(matcherFields(), {
@@ -66,6 +103,16 @@ const matcher = () => {
     holds: (value) => lacks(value, ['min', 'max']) || lacks(value, ['startsWith', 'pattern', 'maxLength']),
     message:
       'asks for a number (min, max) and for a string (startsWith, pattern, maxLength): write one of the two',
+  });
+  schema = constrain(schema, {
+    cel: `!has(self.equals) || (${isNumberCel} ? !self.equals.matches(r'${notDecimal}') : !has(self.type) || self.type != 'Boolean' || self.equals in ['true', 'false'])`,
+    holds: ({ equals, type, min, max }) => {
+      if (equals === undefined) return true;
+      if (type === 'Boolean') return equals === 'true' || equals === 'false';
+      return !(type === 'Number' || min !== undefined || max !== undefined) || isDecimal(equals);
+    },
+    message:
+      'has an equals that its type never has: a Number is written as a plain decimal, such as "12" or "0.5", a Boolean as "true" or "false"',
   });
   return constrain(schema, {
     cel: '!has(self.min) || !has(self.max) || self.min <= self.max',
@@ -155,7 +202,7 @@ export const headers = () =>
     .optional();
 
 /** Bodies are held in the sidecar's memory while they are read: 64 MiB is all it has under load. */
-const maxBytes = constrain(z.string().max(12), {
+const maxBytes = constrain(text(12), {
   cel: `self.matches(r'^[1-9][0-9]{0,7}(Ki|Mi)?$') && quantity(self).compareTo(quantity('16Mi')) <= 0`,
   holds: (value) => (quantityBytes(value) ?? Infinity) <= 16 * 1024 * 1024,
   message: 'is no size up to 16Mi: write bytes, Ki or Mi, such as 64Ki',

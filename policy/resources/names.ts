@@ -2,7 +2,7 @@
 // local mode the other.
 
 import { z } from 'zod';
-import { constrain } from './constraint.ts';
+import { constrain, text } from './constraint.ts';
 
 /** A CEL string literal of a pattern. */
 function celPattern(pattern: string): string {
@@ -10,7 +10,7 @@ function celPattern(pattern: string): string {
 }
 
 function matching(maxLength: number, pattern: string, message: string) {
-  return constrain(z.string().max(maxLength), {
+  return constrain(text(maxLength), {
     cel: `self.matches(${celPattern(pattern)})`,
     holds: (value) => new RegExp(pattern, 'u').test(value),
     message,
@@ -21,7 +21,7 @@ function matching(maxLength: number, pattern: string, message: string) {
 export function objectName() {
   return matching(
     253,
-    '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$',
+    '^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$',
     'is no object name: lower-case letters, digits, hyphens and dots, such as github-bot',
   );
 }
@@ -39,10 +39,17 @@ const hostLabel = '([a-z0-9*]([a-z0-9*-]*[a-z0-9*])?)';
 
 /** A host, or a glob on its labels; over HTTPS on port 443 at public addresses. */
 export function hostPattern() {
-  return matching(
-    253,
-    `^${hostLabel}([.]${hostLabel})*$`,
-    'is no host: write a lower-case DNS name without scheme, port or path, such as api.github.com, *.example.com or **.example.com',
+  return constrain(
+    matching(
+      253,
+      `^${hostLabel}([.]${hostLabel})*$`,
+      'is no host: write a lower-case DNS name without scheme, port or path, such as api.github.com, *.example.com or **.example.com',
+    ),
+    {
+      cel: `!self.contains('**') || !self.matches(r'[^.][*][*]|[*][*][^.]')`,
+      holds: (value) => !/[^.]\*\*|\*\*[^.]/.test(value),
+      message: 'has a ** that is not a whole label: write such as **.example.com, or * inside one label',
+    },
   );
 }
 
@@ -91,8 +98,8 @@ export function httpMethod() {
 /** A duration of hours, minutes and seconds between two bounds. */
 export function duration(minimum: string, maximum: string) {
   const pattern = '^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$';
-  return constrain(z.string().min(2).max(24), {
-    cel: `self.matches(r'${pattern}') && duration(self) >= duration('${minimum}') && duration(self) <= duration('${maximum}')`,
+  return constrain(text(24), {
+    cel: `self.size() > 1 && self.matches(r'${pattern}') && duration(self) >= duration('${minimum}') && duration(self) <= duration('${maximum}')`,
     holds: (value) => {
       const ms = durationMs(value);
       return ms !== null && ms >= (durationMs(minimum) ?? 0) && ms <= (durationMs(maximum) ?? 0);
@@ -109,9 +116,19 @@ export function durationMs(text: string): number | null {
   return ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
 }
 
+/** A path in a secret store; what a template or a URL could misread is refused. */
+export function storePath(maxLength: number, example: string) {
+  return constrain(text(maxLength), {
+    cel: `self.matches(r'^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$') && !self.matches(r'(^|/)[.][.]?(/|$)')`,
+    holds: (value) =>
+      /^[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/.test(value) && !/(?:^|\/)\.\.?(?:\/|$)/.test(value),
+    message: `is no path: letters, digits, ., _ and - between single slashes, none at the start or end, such as ${example}`,
+  });
+}
+
 /** PEM text of one or more certificates. */
 export function caBundle() {
-  return constrain(z.string().max(65_536), {
+  return constrain(text(65_536), {
     cel: `self.contains('-----BEGIN CERTIFICATE-----') && !self.contains('PRIVATE KEY')`,
     holds: (value) => value.includes('-----BEGIN CERTIFICATE-----') && !value.includes('PRIVATE KEY'),
     message:
@@ -125,7 +142,7 @@ export function port() {
 
 /** An address range that an AgentDestination opens. */
 export function cidr() {
-  return constrain(z.string().max(49), {
+  return constrain(text(49), {
     cel: 'isCIDR(self)',
     holds: (value) => isCidr(value),
     message: 'is no address range: write CIDR notation, such as 10.20.0.0/16 or fd00:10::/64',

@@ -1,7 +1,7 @@
 // What a rule asks for besides where and what: MCP, the GitHub form, times, CEL; and what a grant adds.
 
 import { z } from 'zod';
-import { constrain, listOf } from './constraint.ts';
+import { constrain, listOf, text } from './constraint.ts';
 import { toolArguments } from './fields.ts';
 import { duration, hostName, labelName } from './names.ts';
 
@@ -12,13 +12,13 @@ export const opens = () =>
     )
     .optional();
 
-const toolName = constrain(z.string().max(128), {
+const toolName = constrain(text(128), {
   cel: `self.matches(r'^[!-~]+$')`,
   holds: (value) => /^[!-~]+$/.test(value),
   message: 'is no name of a tool: printable ASCII without spaces, * for any characters, such as search_*',
 });
 
-const mcpMethod = constrain(z.string().max(64), {
+const mcpMethod = constrain(text(64), {
   cel: `self.matches(r'^[a-z*][A-Za-z_*]*(/[A-Za-z_*]+)*$')`,
   holds: (value) => /^[a-z*][A-Za-z_*]*(\/[A-Za-z_*]+)*$/.test(value),
   message: 'is no MCP method: write such as resources/read or prompts/*',
@@ -47,23 +47,29 @@ export const mcp = () =>
     .describe('The body is one MCP message: conditions on its tool, method and arguments.')
     .optional();
 
-const repository = constrain(z.string().max(140), {
-  cel: `self.matches(r'^[A-Za-z0-9*][A-Za-z0-9*-]*/[A-Za-z0-9._*-]+$') && !self.contains('**')`,
-  holds: (value) => /^[A-Za-z0-9*][A-Za-z0-9*-]*\/[A-Za-z0-9._*-]+$/.test(value) && !value.includes('**'),
-  message: 'is no repository: write owner/name, with * inside either, such as acme/docs or acme/*',
+const repository = constrain(text(140), {
+  cel: `self.matches(r'^[A-Za-z0-9*][A-Za-z0-9*_-]*/[A-Za-z0-9._*-]+$') && !self.contains('**') && !self.matches(r'/[.][.]?$|[.]git$')`,
+  holds: (value) =>
+    /^[A-Za-z0-9*][A-Za-z0-9*_-]*\/[A-Za-z0-9._*-]+$/.test(value) &&
+    !value.includes('**') &&
+    !/\/\.\.?$|\.git$/.test(value),
+  message:
+    'is no repository: write owner/name without .git, with * inside either, such as acme/docs or acme/*',
 });
 
-const branch = constrain(z.string().max(255), {
-  cel: `self.matches(r'^[^\\x00-\\x20~^:?\\[\\\\\\x7f/][^\\x00-\\x20~^:?\\[\\\\\\x7f]*$') && !self.startsWith('refs/') && !self.contains('//')`,
+const branch = constrain(text(255), {
+  cel: `self.matches(r'^[^\\x00-\\x20~^:?\\[\\\\\\x7f/][^\\x00-\\x20~^:?\\[\\\\\\x7f]*$') && !self.startsWith('refs/') && !self.contains('//') && !self.matches(r'/$|[^/][*][*]|[*][*][^/]')`,
   holds: (value) =>
     // eslint-disable-next-line no-control-regex -- what git refuses in a ref
     /^[^\x00-\x20~^:?[\\\x7f/][^\x00-\x20~^:?[\\\x7f]*$/u.test(value) &&
     !value.startsWith('refs/') &&
-    !value.includes('//'),
-  message: 'is no branch: write its name without refs/heads/, * and ** as in paths, such as agent/**',
+    !value.includes('//') &&
+    !/\/$|[^/]\*\*|\*\*[^/]/.test(value),
+  message:
+    'is no branch: write its name without refs/heads/, * inside one part and ** for any number of whole ones, such as agent/**',
 });
 
-const nodeId = constrain(z.string().max(128), {
+const nodeId = constrain(text(128), {
   cel: `self.matches(r'^[A-Za-z0-9_=+/-]+$')`,
   holds: (value) => /^[A-Za-z0-9_=+/-]+$/.test(value),
   message: 'is no node id of GraphQL: write it as the API returns it, such as R_kgDOABCDEF',
@@ -103,13 +109,13 @@ export const github = () =>
     .optional();
 
 const clockTime = (pattern: string, example: string) =>
-  constrain(z.string().max(5), {
+  constrain(text(5), {
     cel: `self.matches(r'${pattern}')`,
     holds: (value) => new RegExp(pattern).test(value),
     message: `is no time of day: write hours and minutes in quotes, such as "${example}"`,
   });
 
-const timeZone = constrain(z.string().max(64), {
+const timeZone = constrain(text(64), {
   cel: `self.matches(r'^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$')`,
   holds: (value) => /^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+)*$/.test(value),
   message: 'is no time zone: write an IANA name, such as Europe/Berlin or UTC',
@@ -144,15 +150,10 @@ export const schedule = (what: string) =>
     .optional();
 
 export const when = () =>
-  z
-    .string()
-    .min(1)
-    .max(1024)
-    .describe('CEL over the request, for what fields cannot say; must be true.')
-    .optional();
+  text(1024, 1).describe('CEL over the request, for what fields cannot say; must be true.').optional();
 
-const perRequestOrDuration = constrain(z.string().max(24), {
-  cel: `self == 'Request' || (self.matches(r'^([0-9]{1,4}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$') && self.size() > 1 && duration(self) >= duration('1s') && duration(self) <= duration('744h'))`,
+const perRequestOrDuration = constrain(text(24), {
+  cel: `self == 'Request' || (self.matches(r'^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$') && self.size() > 1 && duration(self) >= duration('1s') && duration(self) <= duration('744h'))`,
   holds: (value) => value === 'Request' || duration('1s', '744h').safeParse(value).success,
   message: 'is neither Request nor a duration from 1s to 744h: write such as 1m or 24h',
 });
@@ -161,11 +162,11 @@ const limit = constrain(
   constrain(
     z.strictObject({
       name: labelName().describe('Unique in the rule; its counter goes by policy, rule and this name.'),
-      sum: z
-        .string()
-        .min(2)
-        .max(256)
-        .startsWith('/')
+      sum: constrain(text(256), {
+        cel: `self.startsWith('/') && self.size() > 1`,
+        holds: (value) => value.startsWith('/') && value.length > 1,
+        message: 'is no JSON pointer: write a field of the body, such as /amount',
+      })
         .describe(
           'JSON pointer of a number that body.fields lists; fractions count as the next whole number.',
         )
@@ -212,7 +213,7 @@ export const limits = () =>
 export const approval = () =>
   z
     .strictObject({
-      groups: listOf(z.string().min(1).max(253), 16, 'support-leads')
+      groups: listOf(text(253, 1), 16, 'support-leads')
         .describe('Whose members may approve; absent means whoever RBAC lets.')
         .optional(),
       wait: duration('0s', '5m')

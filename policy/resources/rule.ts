@@ -1,17 +1,14 @@
 // Rules: of an AgentPolicy, which grant or guard, and of a ClusterAgentPolicy, which only guard.
 
 import { z } from 'zod';
-import { constrain, type Constraint } from './constraint.ts';
+import { constrain, text, type Constraint } from './constraint.ts';
 import { body, headers, query } from './fields.ts';
 import { labelName, objectName } from './names.ts';
 import { approval, github, limits, mcp, opens, response, schedule, when } from './rule-conditions.ts';
 import { destination, hosts, methods, paths } from './rule-match.ts';
 
 const message = () =>
-  z
-    .string()
-    .min(1)
-    .max(512)
+  text(512, 1)
     .describe('Shown to the agent when this rule refuses a request: what to do instead, or whom to ask.')
     .optional();
 
@@ -165,15 +162,16 @@ const scoped = constrain(approving, {
 
 /** Otherwise the number that is summed could be missing, or stand in a second place. */
 export const rule = constrain(scoped, {
-  cel: `!has(self.limits) || self.limits.all(limit, !has(limit.sum) || (has(self.body) && has(self.body.fields) && limit.sum in self.body.fields && !(has(self.body.fields[limit.sum].optional) && self.body.fields[limit.sum].optional) && !limit.sum.contains('*')))`,
+  cel: `!has(self.limits) || self.limits.all(limit, !has(limit.sum) || (has(self.body) && has(self.body.fields) && limit.sum in self.body.fields && !(has(self.body.fields[limit.sum].optional) && self.body.fields[limit.sum].optional) && !limit.sum.contains('*') && ((has(self.body.fields[limit.sum].type) && self.body.fields[limit.sum].type == 'Number') || has(self.body.fields[limit.sum].min) || has(self.body.fields[limit.sum].max))))`,
   holds: ({ limits: all, body: governed }) =>
     all?.every(({ sum }) => {
       if (sum === undefined) return true;
       const field = governed?.fields?.[sum];
-      return field !== undefined && field.optional !== true && !sum.includes('*');
+      if (field === undefined || field.optional === true || sum.includes('*')) return false;
+      return field.type === 'Number' || field.min !== undefined || field.max !== undefined;
     }) ?? true,
   message:
-    'has a limit whose sum is not listed in body.fields, is optional there, or has a *: list the field, so that it is there exactly once',
+    'has a limit whose sum is not a number that body.fields lists: list that field with min, max or type: Number, without optional and without *, so that it is there exactly once',
 }).meta({ 'x-kubernetes-map-type': 'atomic' });
 
 export type Rule = z.infer<typeof rule>;
@@ -194,7 +192,12 @@ export type ClusterRule = z.infer<typeof clusterRule>;
 
 /** The rules of one policy: more than 64 do not fit the API server's limits for CEL; larger sets are several policies. */
 export function ruleList<S extends z.ZodType<{ readonly name: string }>>(item: S) {
-  return constrain(z.array(item).max(64), {
+  const filled = constrain(z.array(item).max(64), {
+    cel: 'self.size() > 0',
+    holds: (rules) => rules.length > 0,
+    message: 'is empty: list at least one rule, or leave the field out',
+  });
+  return constrain(filled, {
     cel: 'self.all(rule, self.exists_one(other, other.name == rule.name))',
     holds: (rules) => new Set(rules.map(({ name }) => name)).size === rules.length,
     message: 'has two rules of one name: every name must be unique in the policy',

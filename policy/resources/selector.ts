@@ -1,34 +1,49 @@
 // Which namespaces and which pods a resource speaks of.
 
 import { z } from 'zod';
-import { constrain, listOf } from './constraint.ts';
+import { constrain, listOf, text } from './constraint.ts';
 import { objectName } from './names.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
 /** Kubernetes' limits: 253 of prefix, a slash, 63 of name. */
-const labelKey = () => z.string().max(317);
+const labelKey = () => text(317);
+const labelKeyPattern = '^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$';
+const labelValuePattern = '^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$';
+const isLabelKey = new RegExp(labelKeyPattern);
+const isLabelValue = new RegExp(labelValuePattern);
 
 const labelSelector = () =>
   z
     .strictObject({
-      matchLabels: constrain(z.record(labelKey(), z.string().max(63)), {
-        cel: 'self.size() > 0 && self.size() <= 16 && self.all(key, key.size() <= 317)',
-        holds: (value) => Object.keys(value).length > 0 && Object.keys(value).length <= 16,
+      matchLabels: constrain(z.record(labelKey(), text(63)), {
+        cel: `self.size() > 0 && self.size() <= 16 && self.all(key, key.size() <= 317 && key.matches(r'${labelKeyPattern}') && self[key].matches(r'${labelValuePattern}'))`,
+        holds: (value) => {
+          const entries = Object.entries(value);
+          return (
+            entries.length > 0 &&
+            entries.length <= 16 &&
+            entries.every(([key, each]) => isLabelKey.test(key) && isLabelValue.test(each))
+          );
+        },
         message:
-          'is empty or has more than 16 labels: list at least one, or leave the field out (an empty selector, {}, is all)',
+          'is empty, has more than 16 labels, or one that no object can have: list at least one, such as team: research, or leave the field out (an empty selector, {}, is all)',
       })
+        .meta({ maxProperties: 16 })
         .describe('Labels that must all be there with these values.')
         .optional(),
       matchExpressions: listOf(
         constrain(
           z.strictObject({
-            key: labelKey(),
-            operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+            key: labelKey().describe('Key of the label.'),
+            operator: z
+              .enum(['In', 'NotIn', 'Exists', 'DoesNotExist'])
+              .describe('In and NotIn compare with values; Exists and DoesNotExist take none.'),
             values: z
-              .array(z.string().max(63))
+              .array(text(63))
               .max(16)
               .meta({ 'x-kubernetes-list-type': 'atomic' })
+              .describe('Values that the label has (In) or lacks (NotIn).')
               .optional(),
           }),
           {
@@ -41,7 +56,9 @@ const labelSelector = () =>
         ),
         16,
         '{ key: team, operator: Exists }',
-      ).optional(),
+      )
+        .describe('Conditions that must all hold.')
+        .optional(),
     })
     .meta({ 'x-kubernetes-map-type': 'atomic' });
 

@@ -16,6 +16,8 @@ import { startServer } from './server-process.ts';
 export interface ControlPlaneOptions extends ApiServerOptions {
   /** Also run the controller manager: ServiceAccounts, garbage collection, deletion of namespaces. */
   readonly controllers?: boolean;
+  /** `floor` is the oldest API server that Outrider supports; the rest is the current version's. */
+  readonly version?: 'current' | 'floor';
 }
 
 export interface ControlPlane {
@@ -45,10 +47,11 @@ export type UserIdentity =
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   await requireCommands(['openssl', 'setpriv']);
   const bin = await builtServer('kube');
+  const apiServerBin = options.version === 'floor' ? await builtServer('kube-floor') : bin;
   await removeAbandonedRunFolders();
   const run = createRunFolder();
   try {
-    const controlPlane = await launchControlPlane(run, bin, options);
+    const controlPlane = await launchControlPlane(run, bin, options, apiServerBin);
     return { ...controlPlane, stop: () => removeRunFolder(run.path) };
   } catch (error) {
     await removeRunFolder(run.path);
@@ -61,6 +64,7 @@ export async function launchControlPlane(
   run: RunFolder,
   bin: string,
   options: ControlPlaneOptions,
+  apiServerBin = bin,
 ): Promise<Omit<ControlPlane, 'stop'>> {
   const pki = join(run.path, 'pki');
   const etcd = startEtcd(run, bin);
@@ -70,7 +74,7 @@ export async function launchControlPlane(
     subject: '/O=system:masters/CN=admin',
     usages: ['clientAuth'],
   });
-  const apiServer = await launchApiServer({ run, bin, authority, admin, etcd }, options);
+  const apiServer = await launchApiServer({ run, bin: apiServerBin, authority, admin, etcd }, options);
   const cluster = { server: apiServer.url, caPem: authority.certPem };
   const kubeconfig = await writeKubeconfig(join(run.path, 'admin.kubeconfig'), cluster, {
     user: 'admin',

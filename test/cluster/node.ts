@@ -130,7 +130,7 @@ function stopOnSignals(stop: () => Promise<void>): void {
   }
 }
 
-type Bins = Readonly<Record<Exclude<ServerName, 'helm'>, string>>;
+type Bins = Readonly<Record<Exclude<ServerName, 'helm' | 'kube-floor'>, string>>;
 
 async function launchNode(
   run: RunFolder,

@@ -1,4 +1,4 @@
-export type ServerName = 'kube' | 'vault' | 'jaeger' | 'coredns' | 'helm';
+export type ServerName = 'kube' | 'kube-floor' | 'vault' | 'jaeger' | 'coredns' | 'helm';
 
 export interface ServerRecipe {
   /** The module whose version is the server's; the folder of the server's name holds the go.mod that pins it. */
@@ -14,22 +14,24 @@ export interface ServerRecipe {
   readonly coldMinutes: number;
 }
 
+function kubeVersion(version: string, buildDate: string): Readonly<Record<string, string>> {
+  const [major, minor] = version.slice(1).split('.');
+  const at = 'k8s.io/component-base/version';
+  return {
+    [`${at}.gitVersion`]: version,
+    [`${at}.gitMajor`]: major ?? '',
+    [`${at}.gitMinor`]: minor ?? '',
+    [`${at}.gitCommit`]: 'none',
+    [`${at}.gitTreeState`]: 'clean',
+    [`${at}.buildDate`]: buildDate,
+  };
+}
+
 export const recipes: Readonly<Record<ServerName, ServerRecipe>> = {
   kube: {
     module: 'k8s.io/kubernetes',
     package: '.',
-    variables: (version) => {
-      const [major, minor] = version.slice(1).split('.');
-      const at = 'k8s.io/component-base/version';
-      return {
-        [`${at}.gitVersion`]: version,
-        [`${at}.gitMajor`]: major ?? '',
-        [`${at}.gitMinor`]: minor ?? '',
-        [`${at}.gitCommit`]: 'none',
-        [`${at}.gitTreeState`]: 'clean',
-        [`${at}.buildDate`]: '2026-07-22T00:00:00Z',
-      };
-    },
+    variables: (version) => kubeVersion(version, '2026-07-22T00:00:00Z'),
     alsoCalled: [
       'etcd',
       'kube-apiserver',
@@ -40,6 +42,13 @@ export const recipes: Readonly<Record<ServerName, ServerRecipe>> = {
       'kubectl',
     ],
     coldMinutes: 5,
+  },
+  'kube-floor': {
+    module: 'k8s.io/kubernetes',
+    package: '.',
+    variables: (version) => kubeVersion(version, '2026-06-11T16:59:07Z'),
+    alsoCalled: ['kube-apiserver'],
+    coldMinutes: 4,
   },
   vault: { module: 'github.com/hashicorp/vault', package: '.', coldMinutes: 5 },
   jaeger: {
