@@ -3,6 +3,7 @@
 
 import { isIPv4, isIPv6 } from 'node:net';
 import { refuse, type Refusal } from './refusal.ts';
+import type { Opening } from './request.ts';
 
 export interface Authority {
   /** Lower case, no trailing dot; IPv6 literals without brackets and compressed. */
@@ -13,6 +14,8 @@ export interface Authority {
 export interface RequestTarget {
   readonly path: string;
   readonly segments: readonly string[];
+  /** What only a rule that opens it lets pass. */
+  readonly opens: readonly Opening[];
   readonly query: string | null;
 }
 
@@ -102,35 +105,41 @@ export function parseRequestTarget(target: string): RequestTarget | Refusal {
   }
   const segments = path.slice(1).split('/');
   // The common path has no escape, no parameter and no dot segment: one scan proves all three absent.
-  if (/[%;]|\/\.{1,2}(?:\/|$)|\/\//.test(path)) {
-    for (const [index, raw] of segments.entries()) {
-      const read = readSegment(raw, index === segments.length - 1);
-      if (typeof read !== 'string') return read;
-      segments[index] = read;
-    }
+  if (!/[%;]|\/\.{1,2}(?:\/|$)|\/\//.test(path)) return { path, segments, opens: noOpenings, query };
+  const opens = new Set<Opening>();
+  for (const [index, raw] of segments.entries()) {
+    const read = readSegment(raw, index === segments.length - 1);
+    if (typeof read !== 'string') return read;
+    segments[index] = read;
+    if (read.includes('/')) opens.add('EncodedSlash');
+    if (raw.includes(';')) opens.add('PathParameters');
   }
-  return { path, segments, query };
+  return { path, segments, opens: opens.size === 0 ? noOpenings : [...opens].toSorted(), query };
 }
+
+const noOpenings: readonly Opening[] = [];
+
+/** Why a path that no rule opens is refused. */
+export const openingMessages: Readonly<Record<Opening, string>> = {
+  EncodedSlash: 'The path has an encoded slash, which only a rule with opens: [EncodedSlash] accepts.',
+  PathParameters:
+    'The path has a semicolon, which some servers cut the path at; write %3B, or use what a rule with opens: [PathParameters] accepts.',
+};
 
 /** One segment decoded once, or why two servers might read it differently. */
 function readSegment(raw: string, last: boolean): string | Refusal {
   if (raw === '' && !last)
     return refuse('request_ambiguous', 'The path has an empty segment (//); write single slashes.');
-  if (raw.includes(';')) {
-    return refuse(
-      'request_ambiguous',
-      'The path has a semicolon, which some servers cut the path at; write %3B.',
-    );
-  }
   const once = decode(raw);
   if (once === null) return refuse('request_ambiguous', 'The path has percent-escapes that are not UTF-8.');
-  if (/[/\\]/.test(once)) return refuse('request_ambiguous', 'The path has an encoded slash or backslash.');
+  if (once.includes('\\')) return refuse('request_ambiguous', 'The path has an encoded backslash.');
   // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   if (/[\u0000-\u001f\u007f-\u009f]/.test(once))
     return refuse('request_ambiguous', 'The path has an encoded control character.');
   // Some servers decode twice; `%252e%252e` is a dot segment to them. A single `%25` stays legal.
   const twice = decode(once) ?? once;
-  if ([once, ...twice.split(/[/\\]/)].some((part) => /^\.{1,2}$/.test(part.split(';')[0] ?? ''))) {
+  const parts = [...once.split('/'), ...twice.split(/[/\\]/)];
+  if (parts.some((part) => /^\.{1,2}$/.test(part.split(';')[0] ?? ''))) {
     return refuse(
       'request_ambiguous',
       'The path has a dot segment (. or ..), possibly encoded; write the path it means.',

@@ -61,6 +61,8 @@ export const labels = {
   inject: 'outrider.dev/inject',
   injected: 'outrider.dev/injected',
   optOut: 'outrider.dev/opt-out',
+  /** On a namespace: the day, such as 2026-12-31, until which what no grant matches is forwarded and marked. */
+  observeUntil: 'outrider.dev/observe-until',
 } as const;
 
 /** Environment variables of the sidecar; it reads no other. */

@@ -1,234 +1,201 @@
-// The decision: pure, compiled once per ruleset. A grant matches only what it proves; a guard matches
-// whatever it cannot rule out. Deny beats allow, and order never changes the outcome.
+// The decision: pure, compiled once per ruleset. What the rules say is in `engine.ts`; here it becomes one outcome.
 
-import type { Closest, Decision } from './decision.ts';
-import { compileGuardPathPattern, compileHostPattern, compilePathPattern, type Match } from './match.ts';
-import type { Reason } from './reasons.ts';
-import type { CanonicalRequest } from './request.ts';
+import { evaluate, type CompiledRule } from './compiled-rule.ts';
+import type { BodyNeeded, Decision } from './decision.ts';
+import { createEngine, type Engine, type Findings } from './engine.ts';
+import { compileMethods } from './methods.ts';
+import { allowanceBy, ambiguityMessage, chooseGrant, hold, refusalBy, takeLimits } from './outcome.ts';
+import { compilePaths, compilePlace } from './place.ts';
+import {
+  createReading,
+  isUnreadable,
+  type Condition,
+  type Miss,
+  type Reading,
+  type Stance,
+} from './reading.ts';
+import { reasons } from './reasons.ts';
+import type { CanonicalRequest, RequestBody } from './request.ts';
 import type { Ruleset, RulesetMatch, RulesetRule } from './ruleset.ts';
 
-export type Decide = (request: CanonicalRequest) => Decision;
-
-/** The first field of a match that a request fails, or null when it matches. */
-type FirstMiss = (request: CanonicalRequest, labels: readonly string[]) => keyof RulesetMatch | null;
-
-interface CompiledRule {
-  readonly rule: RulesetRule;
-  readonly firstMiss: FirstMiss;
+export interface Decider {
+  /**
+   * @param nowMs milliseconds since the epoch; null while the clock is in doubt.
+   * @returns what must be read of the body, when the request has one that is unread and the outcome depends on it.
+   */
+  decide(request: CanonicalRequest, nowMs: number | null): Decision | BodyNeeded;
+  /** Every rule, and the first of its conditions that does not hold. */
+  explain(request: CanonicalRequest, nowMs: number | null): readonly RuleAccount[];
+  /** How many steps the last decision took: at most linear in the request, and in the ruleset. */
+  steps(): number;
 }
 
-export function compileDecider(ruleset: Ruleset, revision: string): Decide {
-  const guards = ruleset.guards.map((rule) => ({ rule, firstMiss: compileGuard(rule, ruleset) }));
-  const grants = ruleset.grants.map((rule) => ({ rule, firstMiss: compileGrant(rule, ruleset) }));
-  const ceilings = new Map(
-    Object.entries(ruleset.credentials).map(([name, credential]) => [
-      name,
-      credential.allow.map((match) => compileGrant(match, ruleset)),
-    ]),
-  );
+export interface RuleAccount {
+  readonly rule: RulesetRule;
+  readonly stance: Stance;
+  readonly matches: boolean;
+  readonly miss: Miss | null;
+}
 
-  function refuseAs(
-    reason: Reason,
-    rule: RulesetRule | null,
-    message?: string,
-    closest: Closest | null = null,
-  ): Decision {
-    return {
-      action: 'deny',
-      reason,
-      policy: rule?.policy ?? null,
-      rule: rule?.name ?? null,
-      message: message ?? rule?.message ?? null,
-      revision,
-      credential: null,
-      destination: null,
-      closest,
-    };
-  }
-
-  return (request) => {
-    if (ruleset.halt !== null) {
-      return { ...refuseAs('halted', null), policy: ruleset.halt.policy };
-    }
-    const labels = request.host.split('.');
-    const guard = guards.find(({ firstMiss }) => firstMiss(request, labels) === null);
-    if (guard !== undefined) return refuseAs('denied_by_rule', guard.rule);
-
-    const matching = grants.filter(({ firstMiss }) => firstMiss(request, labels) === null);
-    if (matching.length === 0) {
-      return refuseAs('no_grant', null, undefined, closestOf(grants, request, labels, ruleset));
-    }
-    const chosen = chooseGrant(matching, request, ruleset.agent.namespace);
-    if (chosen === null) {
-      const names = [...new Set(matching.flatMap(({ rule }) => rule.credential ?? []))];
-      return refuseAs('credential_ambiguous', matching[0]?.rule ?? null, ambiguityMessage(names, request));
-    }
-    const credential = chosen.rule.credential ?? null;
-    if (credential !== null) {
-      const ceiling = ceilings.get(credential);
-      if (ceiling === undefined) {
-        return refuseAs(
-          'secret_unavailable',
-          chosen.rule,
-          `The rule names the AgentCredential ${credential}, which does not exist or cannot be used; its status says more.`,
-        );
-      }
-      if (!ceiling.some((firstMiss) => firstMiss(request, labels) === null)) {
-        return refuseAs(
-          'credential_ceiling',
-          chosen.rule,
-          `The AgentCredential ${credential} does not list this host, method and path under spec.allow.`,
-        );
-      }
-    }
-    const destination = matching.find(({ rule }) => rule.destination !== undefined)?.rule.destination ?? null;
-    return {
-      action: 'allow',
-      reason: null,
-      policy: chosen.rule.policy,
-      rule: chosen.rule.name,
-      message: null,
-      revision,
-      credential,
-      destination,
-      closest: null,
-    };
-  };
+export function isDecided(outcome: Decision | BodyNeeded): outcome is Decision {
+  return outcome.action !== 'read';
 }
 
 /**
- * Grants that name a credential go before those that do not; where two different ones match, the placeholder
- * in the request chooses. A placeholder that names something else than what would be injected is no choice.
+ * Decides a request whose body, if it has one, is at hand: by the head first, and by the body where the head does not
+ * settle it, as the sidecar does.
  */
-function chooseGrant(
-  matching: readonly CompiledRule[],
+export function decideWhole(
+  decider: Pick<Decider, 'decide'>,
   request: CanonicalRequest,
-  namespace: string,
-): CompiledRule | null {
-  const naming = matching.filter(({ rule }) => rule.credential !== undefined);
-  if (request.placeholder !== null) {
-    const named = request.placeholder;
-    return naming.find(({ rule }) => `${namespace}.${rule.credential}` === named) ?? null;
-  }
-  if (new Set(naming.map(({ rule }) => rule.credential)).size > 1) return null;
-  return naming[0] ?? matching[0] ?? null;
+  nowMs: number | null,
+): Decision {
+  const { body } = request;
+  const head = body.kind === 'none' ? request : { ...request, body: { kind: 'unread' } as const };
+  const byHead = decider.decide(head, nowMs);
+  if (isDecided(byHead)) return byHead;
+  const decided = decider.decide({ ...request, body: bodyAsNeeded(body, byHead) }, nowMs);
+  if (!isDecided(decided)) throw new Error('a body that was read is asked for again');
+  return decided;
 }
 
-function ambiguityMessage(names: readonly string[], request: CanonicalRequest): string {
-  if (request.placeholder === null) {
-    return `The rules name ${names.join(' and ')} here; send the placeholder of the one that is meant.`;
-  }
-  return names.length === 0
-    ? 'The request carries a placeholder, but no rule that matches names a credential.'
-    : `The request carries the placeholder of another credential than ${names.join(' or ')}, which the rules name here.`;
+function bodyAsNeeded(body: RequestBody, { until, maxBytes }: BodyNeeded): RequestBody {
+  if (body.kind !== 'read') return { kind: 'read', bytes: new Uint8Array(), isWhole: false };
+  if (until === 'flush' || body.bytes.length <= maxBytes) return body;
+  return { kind: 'read', bytes: body.bytes.subarray(0, maxBytes), isWhole: false };
 }
 
-function compileGrant(match: RulesetMatch, ruleset: Ruleset): FirstMiss {
-  const place = compileGrantPlace(match, ruleset);
-  const methods = match.methods === undefined ? null : new Set(match.methods);
-  const paths = match.paths?.map(compilePathPattern) ?? null;
-  const placeField = match.destination === undefined ? 'hosts' : 'destination';
-  return (request, labels) => {
-    if (!place(request, labels)) return placeField;
-    if (methods !== null && !methods.has(request.method)) return 'methods';
-    if (paths !== null && !paths.some((path) => path(request.segments))) return 'paths';
-    return null;
+/** Never throws: a rule that does not compile grants nothing, and guards everything it might be meant for. */
+export function compileDecider(ruleset: Ruleset, revision: string): Decider {
+  const enforced = createEngine(ruleset, ({ audit }) => audit !== true);
+  const isAudited = [...ruleset.guards, ...ruleset.grants].some(({ audit }) => audit === true);
+  const shadow = isAudited ? createEngine(ruleset, () => true) : null;
+  const ceilings = new Map(
+    Object.entries(ruleset.credentials).map(([name, { allow }]) => [
+      name,
+      allow.map((entry) => compileCeiling(entry, ruleset)),
+    ]),
+  );
+  const { halt, observeUntilMs, agent } = ruleset;
+  const halted: Decision | null =
+    halt === null ? null : { ...refusalBy(revision, 'halted'), policy: halt.policy };
+
+  function outcome(engine: Engine, reading: Reading): Decision | BodyNeeded {
+    const found = engine.judge(reading);
+    const { denying, granting, need, mayGrant } = found;
+    if (denying !== null) return denied(denying.rule, reading);
+    const observing = granting.length === 0 && isObserved(reading);
+    if (need !== null && (granting.length > 0 || mayGrant || observing)) return { action: 'read', ...need };
+    if (granting.length > 0) return granted(found, reading);
+    return observing
+      ? hold(allowanceBy(revision, null), found.holding.map(ruleOf))
+      : ungranted(engine, reading);
+  }
+
+  /** A guard that applies because the body cannot be read says so: sending it readable is what helps. */
+  function denied(rule: RulesetRule, reading: Reading): Decision {
+    const looksAtBody = rule.body !== undefined || rule.mcp !== undefined;
+    if (looksAtBody && reading.request.body.kind === 'read' && isUnreadable(reading.content())) {
+      return refusalBy(revision, 'body_unreadable', rule, reasons.body_unreadable);
+    }
+    return refusalBy(revision, 'denied_by_rule', rule);
+  }
+
+  function ungranted(engine: Engine, reading: Reading): Decision {
+    const nearest = engine.closest(reading.request);
+    const isOpened = reading.request.opens.length === 0;
+    const reason = nearest?.miss.reason ?? (isOpened ? 'no_grant' : 'request_ambiguous');
+    const decision = refusalBy(revision, reason);
+    return nearest === null ? decision : { ...decision, closest: nearest.closest };
+  }
+
+  /** Forwarded as the agent sent it, where nothing of ours could be mistaken for the agent's own. */
+  function isObserved({ nowMs, request }: Reading): boolean {
+    if (observeUntilMs === null || nowMs === null || nowMs >= observeUntilMs) return false;
+    return request.scheme !== 'tcp' && request.opens.length === 0 && request.placeholder === null;
+  }
+
+  function granted({ granting, holding }: Findings, reading: Reading): Decision {
+    const { request } = reading;
+    const chosen = chooseGrant(granting, request, agent.namespace);
+    if (chosen === null) {
+      const message = ambiguityMessage(granting, request);
+      return refusalBy(revision, 'credential_ambiguous', granting[0]?.rule, message);
+    }
+    const { rule } = chosen;
+    const refused = rule.credential === undefined ? null : outsideCeiling(rule, rule.credential, reading);
+    if (refused !== null) return refused;
+    const { charges, beyond, toApprove } = takeLimits(granting, reading);
+    if (beyond !== null) {
+      const { name, max } = beyond.limit;
+      const message = `One request may take at most ${max} of the limit ${name}; send less.`;
+      return refusalBy(revision, 'limit_exceeded', beyond.rule, message);
+    }
+    const allowed: Decision = {
+      ...allowanceBy(revision, rule),
+      destination: rule.destination ?? granting.find(hasDestination)?.rule.destination ?? null,
+      statusOnly: granting.some((grant) => grant.rule.statusOnly === true),
+      charges,
+    };
+    return hold(allowed, [...new Set([...holding.map(ruleOf), ...toApprove])]);
+  }
+
+  function outsideCeiling(rule: RulesetRule, credential: string, reading: Reading): Decision | null {
+    const ceiling = ceilings.get(credential);
+    if (ceiling === undefined) {
+      const message = `The rule names the AgentCredential ${credential}, which does not exist or cannot be used; its status says more.`;
+      return refusalBy(revision, 'secret_unavailable', rule, message);
+    }
+    const { scheme } = reading.request;
+    if (scheme !== 'https') {
+      const message = `The AgentCredential ${credential} is sent over TLS only, and this place is plain ${scheme}.`;
+      return refusalBy(revision, 'credential_ceiling', rule, message);
+    }
+    if (ceiling.some((entry) => entry.every((condition) => condition(reading) === null))) return null;
+    const message = `The AgentCredential ${credential} does not list this host, method and path under spec.allow.`;
+    return refusalBy(revision, 'credential_ceiling', rule, message);
+  }
+
+  return {
+    decide: (request, nowMs) => {
+      if (halted !== null) return halted;
+      const reading = createReading(request, nowMs);
+      const decision = outcome(enforced, reading);
+      if (shadow === null || !isDecided(decision)) return decision;
+      const other = outcome(shadow, reading);
+      // What is refused anyway is not read for the shadow's sake.
+      if (!isDecided(other)) return decision.action === 'deny' ? decision : other;
+      const { action, reason, policy, rule, credential } = other;
+      const isSame =
+        action === decision.action && reason === decision.reason && credential === decision.credential;
+      return isSame ? decision : { ...decision, shadow: { action, reason, policy, rule } };
+    },
+    explain: (request, nowMs) => {
+      const reading = createReading(request, nowMs);
+      const { guards, grants } = shadow ?? enforced;
+      const account =
+        (stance: Stance) =>
+        (compiled: CompiledRule): RuleAccount => {
+          const miss = evaluate(compiled.explained(), reading, () => {});
+          return { rule: compiled.rule, stance, matches: miss === null, miss };
+        };
+      return [...guards.map(account('guard')), ...grants.map(account('grant'))];
+    },
+    steps: () => enforced.steps() + (shadow?.steps() ?? 0),
   };
 }
 
-type Place = (request: CanonicalRequest, labels: readonly string[]) => boolean;
-
-/** `hosts` means HTTPS on 443; any other port or scheme is an AgentDestination. */
-function compileGrantPlace(match: RulesetMatch, ruleset: Ruleset): Place {
-  if (match.destination !== undefined) {
-    const destination = ruleset.destinations[match.destination];
-    if (destination === undefined) return () => false;
-    const names = new Set(destination.names);
-    return ({ host, port, scheme }) =>
-      names.has(host) && port === destination.port && scheme === destination.scheme;
-  }
-  const onHosts = compileHosts(match.hosts ?? []);
-  return (request, labels) =>
-    request.scheme === 'https' && request.port === 443 && onHosts(request.host, labels);
+function ruleOf({ rule }: CompiledRule): RulesetRule {
+  return rule;
 }
 
-function compileGuard(match: RulesetMatch, ruleset: Ruleset): FirstMiss {
-  const place = compileGuardPlace(match, ruleset);
-  // HTTP methods are case-sensitive, but a server may fold them; the guard cannot rule that out.
-  const methods =
-    match.methods === undefined ? null : new Set(match.methods.map((method) => method.toUpperCase()));
-  const paths = match.paths?.map(compileGuardPathPattern) ?? null;
-  return (request, labels) => {
-    if (!place(request, labels)) return 'hosts';
-    if (methods !== null && !methods.has(request.method.toUpperCase())) return 'methods';
-    if (paths !== null && !paths.some((path) => path(request.segments))) return 'paths';
-    return null;
-  };
+function hasDestination({ rule }: CompiledRule): boolean {
+  return rule.destination !== undefined;
 }
 
-/** Without hosts: everywhere. A destination that is missing cannot be ruled out either. */
-function compileGuardPlace(match: RulesetMatch, ruleset: Ruleset): Place {
-  if (match.destination !== undefined) {
-    const destination = ruleset.destinations[match.destination];
-    if (destination === undefined) return () => true;
-    const names = new Set(destination.names);
-    return ({ host }) => names.has(host);
-  }
-  if (match.hosts === undefined) return () => true;
-  const onHosts = compileHosts(match.hosts);
-  return ({ host }, labels) => onHosts(host, labels);
-}
-
-function compileHosts(patterns: readonly string[]): (host: string, labels: readonly string[]) => boolean {
-  const exact = new Set(patterns.filter((pattern) => !pattern.includes('*')).map(spelling));
-  const globs: Match[] = patterns.filter((pattern) => pattern.includes('*')).map(compileHostPattern);
-  return (host, labels) => exact.has(host) || globs.some((glob) => glob(labels));
-}
-
-function spelling(pattern: string): string {
-  return pattern.toLowerCase().replace(/\.$/, '');
-}
-
-const order = ['hosts', 'destination', 'methods', 'paths'] as const;
-
-/** The grant that fails at the latest field; only rules of the agent's own namespace are grants, so none leaks. */
-function closestOf(
-  grants: readonly CompiledRule[],
-  request: CanonicalRequest,
-  labels: readonly string[],
-  ruleset: Ruleset,
-): Closest | null {
-  let best: { rule: RulesetRule; field: keyof RulesetMatch } | null = null;
-  for (const { rule, firstMiss } of grants) {
-    const field = firstMiss(request, labels);
-    if (field !== null && (best === null || order.indexOf(field) > order.indexOf(best.field)))
-      best = { rule, field };
-  }
-  if (best === null) return null;
-  const { rule, field } = best;
-  return { policy: rule.policy, rule: rule.name, field, message: missMessage(rule, field, request, ruleset) };
-}
-
-function missMessage(
-  rule: RulesetRule,
-  field: keyof RulesetMatch,
-  request: CanonicalRequest,
-  ruleset: Ruleset,
-): string {
-  if (field === 'methods') return `The rule allows ${listed(rule.methods ?? [])}, not ${request.method}.`;
-  if (field === 'paths') return `The rule allows ${listed(rule.paths ?? [])}, not ${request.path}.`;
-  const place = `${request.scheme}://${request.host}:${request.port}`;
-  if (field === 'destination') {
-    const destination = ruleset.destinations[rule.destination ?? ''];
-    return destination === undefined
-      ? `The rule names the destination ${rule.destination}, which does not exist or is not open to this namespace.`
-      : `The rule allows ${destination.scheme}://${destination.names[0]}:${destination.port}, not ${place}.`;
-  }
-  return `The rule allows ${listed(rule.hosts ?? [])} over HTTPS on port 443, not ${place}.`;
-}
-
-/** Enough to act on; a policy of hundreds of paths is not recited to an agent. */
-function listed(values: readonly string[]): string {
-  const shown = values.slice(0, 5).join(', ');
-  return values.length > 5 ? `${shown} and ${values.length - 5} more` : shown;
+/** An entry of a ceiling proves like a grant: a credential goes nowhere that is only likely to be inside. */
+function compileCeiling(entry: RulesetMatch, ruleset: Ruleset): readonly Condition[] {
+  const methods = compileMethods(entry.methods, 'grant');
+  const place = [compilePlace(entry, ruleset, 'grant'), compilePaths(entry, 'grant')];
+  return methods === null ? place : [...place, methods];
 }

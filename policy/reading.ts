@@ -17,8 +17,8 @@ export function isUnreadable(value: unknown): value is Unreadable {
 
 export interface Reading {
   readonly request: CanonicalRequest;
-  /** Labels of the host, split once. */
-  readonly labels: readonly string[];
+  /** Labels of the host. */
+  readonly labels: () => readonly string[];
   /** Wall-clock time in milliseconds since the epoch; null while the clock is in doubt. */
   readonly nowMs: number | null;
   /** The query's parameters, decoded. */
@@ -58,7 +58,7 @@ export function createReading(request: CanonicalRequest, nowMs: number | null): 
   let message: McpMessage | Unreadable | null = null;
   const reading: Reading = {
     request,
-    labels: request.host.split('.'),
+    labels: () => request.host.split('.'),
     nowMs,
     parameters: () => (parameters ??= readPairs(request.query ?? '')),
     content: () => (content ??= readContent(request)),

@@ -6,6 +6,8 @@ export interface Refusal {
   readonly reason: Reason;
   /** One sentence for the agent: what was seen, and what to send instead. */
   readonly message: string;
+  /** Seconds after which trying again can help, where that is known. */
+  readonly retryAfter?: number;
 }
 
 export function refuse(reason: Reason, message: string): Refusal {

@@ -2,7 +2,13 @@
 
 import { isParsed, parseResource } from './parse.ts';
 import type { AgentDestination, AgentPolicy, AgentSecretStore } from './resources/kinds.ts';
-import { selectsLabels, type AgentSelector, type Labels, type LabelSelector } from './resources/selector.ts';
+import {
+  selectsLabels,
+  type AgentSelector,
+  type ClusterAgentSelector,
+  type Labels,
+  type LabelSelector,
+} from './resources/selector.ts';
 
 export interface Agent {
   readonly namespace: string;
@@ -26,6 +32,15 @@ export function selectAgent(selector: AgentSelector, agent: Agent): Selection {
   if (podSelector === undefined) return { forGrants: true, forGuards: true };
   const matches = agent.podLabels.map((labels) => selectsLabels(podSelector, labels));
   return { forGrants: matches.length > 0 && matches.every(Boolean), forGuards: matches.some(Boolean) };
+}
+
+/** Whether a selector of a cluster's policy selects it: by what a pod's author cannot change. */
+export function selectClusterAgent(selector: ClusterAgentSelector, agent: Agent): Selection {
+  const { serviceAccounts, namespaceSelector } = selector;
+  const isSelected =
+    (serviceAccounts?.includes(agent.serviceAccount) ?? true) &&
+    (namespaceSelector === undefined || selectsLabels(namespaceSelector, agent.namespaceLabels));
+  return { forGrants: isSelected, forGuards: isSelected };
 }
 
 /** True when a well-formed policy of the agent's namespace selects it for its grants. */

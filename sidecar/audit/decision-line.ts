@@ -1,6 +1,7 @@
 // One JSON line per request: docs/decision-lines.md lists its fields, which are public API. It never holds a
 // query, a header's value or a body.
 
+import type { Decision } from '../../policy/decision.ts';
 import type { ExchangeRecord } from './record.ts';
 
 /** A target may be 8 KiB long; a log line of that size helps nobody and fills the node's disk. */
@@ -20,14 +21,23 @@ export function renderDecisionLine(exchange: ExchangeRecord): string {
     `,"path":${quote(request?.path)},"status":${exchange.status},"upstreamStatus":${exchange.upstreamStatus}` +
     `,"error":${quote(exchange.errorCode)},"durationMs":${durationMs}` +
     `,"requestBytes":${exchange.requestBytes},"responseBytes":${exchange.responseBytes}` +
+    `,"observed":${decision?.observed ?? false},"shadow":${quote(shadowOf(exchange))}` +
     `,"entry":"${exchange.entry}","capture":"cooperative"` +
     `,"traceId":"${trace.traceId}","spanId":"${trace.spanId}"}`
   );
 }
 
 /** What was done, not what the rules alone said: an allowed request whose secret is missing was denied. */
-export function outcomeOf({ decision, refusal }: ExchangeRecord): 'allow' | 'deny' {
-  return refusal === null && decision?.action === 'allow' ? 'allow' : 'deny';
+export function outcomeOf({ decision, refusal }: ExchangeRecord): Decision['action'] {
+  if (refusal !== null) return refusal.reason === 'approval_required' ? 'hold' : 'deny';
+  return decision?.action ?? 'deny';
+}
+
+/** What policies in mode Audit would have made of it, when that is something else: action, policy and rule. */
+export function shadowOf({ decision }: ExchangeRecord): string | null {
+  const shadow = decision?.shadow ?? null;
+  if (shadow === null) return null;
+  return [shadow.action, shadow.reason, shadow.policy, shadow.rule].filter((part) => part !== null).join(' ');
 }
 
 /** Printable ASCII without quote and backslash: what all but hostile texts are made of. */

@@ -2,7 +2,7 @@
 // each phase. HTTP semantic conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/); ours
 // under `outrider.`; never a query, a header's value or a body.
 
-import { outcomeOf } from './decision-line.ts';
+import { outcomeOf, shadowOf } from './decision-line.ts';
 import { randomHex } from './identifiers.ts';
 import type { ExchangePhase, ExchangeRecord } from './record.ts';
 import { key, type SpanBytes } from './span-bytes.ts';
@@ -42,6 +42,8 @@ const keys = {
   decisionId: key('outrider.decision_id'),
   capture: key('outrider.capture'),
   entry: key('outrider.entry'),
+  observed: key('outrider.observed'),
+  shadow: key('outrider.shadow'),
 } as const;
 
 export function writeExchangeSpans(spans: SpanBytes, exchange: ExchangeRecord): void {
@@ -82,6 +84,8 @@ function writeServerSpan(spans: SpanBytes, exchange: ExchangeRecord, name: strin
   spans.text(keys.decisionId, exchange.id);
   spans.text(keys.capture, 'cooperative');
   spans.text(keys.entry, exchange.entry);
+  if (decision?.observed === true) spans.text(keys.observed, 'true');
+  spans.text(keys.shadow, shadowOf(exchange));
   spans.end();
 }
 

@@ -1,14 +1,12 @@
 // What one request is decided by: a ruleset with its compiled decision, swapped as a whole.
 
-import { compileDecider } from '../../policy/decide.ts';
-import type { Decision } from '../../policy/decision.ts';
-import type { CanonicalRequest } from '../../policy/request.ts';
+import { compileDecider, type Decider } from '../../policy/decide.ts';
 import { rulesetRevision, type Ruleset } from '../../policy/ruleset.ts';
 
 export interface Snapshot {
   readonly ruleset: Ruleset;
   readonly revision: string;
-  readonly decide: (request: CanonicalRequest) => Decision;
+  readonly decide: Decider['decide'];
 }
 
 export interface SnapshotSource {
@@ -21,7 +19,8 @@ export interface SnapshotSource {
 }
 
 export function compileSnapshot(ruleset: Ruleset, revision: string = rulesetRevision(ruleset)): Snapshot {
-  return { ruleset, revision, decide: compileDecider(ruleset, revision) };
+  const { decide } = compileDecider(ruleset, revision);
+  return { ruleset, revision, decide };
 }
 
 /** For local mode, where the policy is a file that does not change and nobody confirms. */

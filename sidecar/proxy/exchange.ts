@@ -2,7 +2,8 @@
 // is sent, the request is decided again. Whatever happens, the agent gets one answer and the audit one record.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Decision } from '../../policy/decision.ts';
+import { isDecided } from '../../policy/decide.ts';
+import type { BodyNeeded, Decision } from '../../policy/decision.ts';
 import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
 import type { Audit } from '../audit/record.ts';
 import { upstreamTraceparent, type TraceContext } from '../audit/trace-context.ts';
@@ -11,8 +12,12 @@ import type { Credentials } from '../credentials/credentials.ts';
 import { renderSlot } from '../credentials/inject/inject.ts';
 import type { Secret } from '../credentials/secret.ts';
 import { asSidecarError } from '../errors.ts';
+import type { Clock } from '../clock.ts';
+import type { Limits } from '../limits/limits.ts';
+import { readPrefix, type BodyPrefix } from './body-prefix.ts';
+import { createCharging, type Charging } from './charging.ts';
 import { readHead, type Head } from './head.ts';
-import { refusalOfDecision, refuseStale, type InFlight } from './in-flight.ts';
+import { refusalOfDecision, refuseChanged, refuseStale, type InFlight } from './in-flight.ts';
 import { findStrayPlaceholder } from './placeholder.ts';
 import { createRelay } from './relay.ts';
 import { createRequestBody, discardBody } from './request-body.ts';
@@ -24,8 +29,10 @@ import type { Upstreams } from './upstream.ts';
 export interface ExchangeOptions {
   readonly snapshots: SnapshotSource;
   readonly credentials: Pick<Credentials, 'resolve' | 'replace'>;
+  readonly limits: Limits;
   readonly upstreams: Upstreams;
   readonly inFlight: InFlight;
+  readonly clock: Clock;
   readonly audit: Audit;
 }
 
@@ -48,6 +55,8 @@ interface Injection {
 
 interface Allowed {
   readonly head: Head;
+  readonly prefix: BodyPrefix | null;
+  readonly charging: Charging;
   readonly snapshot: Snapshot;
   readonly decision: Decision;
   readonly injection: Injection | null;
@@ -64,7 +73,7 @@ const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'QUERY'])
 export type HandleExchange = (agent: Agent) => Promise<void>;
 
 export function createExchangeHandler(options: ExchangeOptions): HandleExchange {
-  const { snapshots, credentials, upstreams, inFlight, audit } = options;
+  const { snapshots, credentials, limits, upstreams, inFlight, audit, clock } = options;
 
   return async (agent) => {
     const trail = startTrail(agent.message, agent.tunnel);
@@ -86,30 +95,68 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     const head = readHead(agent.message, agent.tunnel);
     if (isRefusal(head)) return head;
     trail.request = head.request;
+    const charging = createCharging(limits);
+    try {
+      return await forwardRead(head, agent, trail, charging);
+    } finally {
+      charging.end();
+    }
+  }
+
+  /** Each turn is one snapshot, one decision and at most one try; what was read and charged before counts on. */
+  async function forwardRead(
+    read: Head,
+    agent: Agent,
+    trail: Trail,
+    charging: Charging,
+  ): Promise<Refusal | null> {
+    let head = read;
+    let prefix: BodyPrefix | null = null;
     let mayRetry = true;
     for (;;) {
       const snapshot = snapshots.current();
       if (snapshot === null || !snapshots.fresh()) return refuseStale();
       const decision = decide(head, snapshot, trail);
-      const refusal = refusalOfDecision(decision) ?? strayPlaceholder(head);
+      if (!isDecided(decision)) {
+        const outcome = await readBody(agent, decision, trail);
+        if (outcome === 'gone') return null;
+        if (isRefusal(outcome)) return outcome;
+        prefix = outcome;
+        head = { ...head, request: { ...head.request, body: { kind: 'read', ...prefix } } };
+        continue;
+      }
+      const refusal = refusalOfDecision(decision) ?? strayPlaceholder(head) ?? (await charging.take(decision));
       if (refusal !== null) return refusal;
       const injection = await resolve(decision, snapshot, trail);
       if (injection !== null && isRefusal(injection)) return injection;
       // Recheck: what was decided and fetched under one policy is not sent under another.
       if (snapshots.current() !== snapshot) continue;
-      const sent = await send({ head, snapshot, decision, injection, mayRetry }, agent, trail);
+      const allowed = { head, prefix, charging, snapshot, decision, injection, mayRetry };
+      const sent = await send(allowed, agent, trail);
       if (sent !== 'try again') return sent === 'answered' ? null : sent;
       mayRetry = false;
     }
   }
 
-  function decide({ request }: Head, snapshot: Snapshot, trail: Trail): Decision {
+  function decide({ request }: Head, snapshot: Snapshot, trail: Trail): Decision | BodyNeeded {
     const end = timed(trail, 'decide');
-    const decision = snapshot.decide(request);
+    const decision = snapshot.decide(request, clock.nowMs());
     end();
-    trail.decision = decision;
+    if (isDecided(decision)) trail.decision = decision;
     trail.revision = snapshot.revision;
     return decision;
+  }
+
+  /** What the head alone can refuse has been, so the agent may now send what it held back. */
+  async function readBody(agent: Agent, need: BodyNeeded, trail: Trail) {
+    const { message, response } = agent;
+    letContinue(agent);
+    const outcome = await readPrefix(message, need, (cut) => {
+      agent.cut = cut;
+    });
+    if (outcome === 'gone' || response.destroyed) return 'gone' as const;
+    if (!isRefusal(outcome)) trail.requestBytes = outcome.bytes.length;
+    return outcome;
   }
 
   async function resolve(
@@ -136,21 +183,20 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
   }
 
   async function send(allowed: Allowed, agent: Agent, trail: Trail): Promise<Sent> {
-    const { head, snapshot, decision, injection } = allowed;
+    const { head, prefix, charging, snapshot, decision, injection } = allowed;
     const { message, response } = agent;
-    const { request, headers } = head;
+    const { request } = head;
     if (response.destroyed) return 'answered';
-    if (headers.expectsContinue) {
-      response.writeContinue();
-      agent.hasContinued = true;
-    }
-    const body = head.hasBody ? createRequestBody(message) : null;
+    letContinue(agent);
+    const body = head.hasBody ? createRequestBody(message, prefix) : null;
     const relay = createRelay({
       host: request.host,
       response,
       recheck: () => recheck(allowed),
       onUnauthorized: () => replaceSecret(allowed),
       isBodyRead: () => message.complete,
+      statusOnly: decision.statusOnly,
+      usage: charging.usage,
     });
     const leave = inFlight.add({ request, cut: relay.cut });
     agent.cut = relay.cut;
@@ -177,7 +223,8 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     const outcome = await relay.done;
     body?.stream.destroy();
     leave();
-    trail.requestBytes += body?.bytes() ?? 0;
+    if (relay.hasStarted()) charging.sent();
+    trail.requestBytes = Math.max(trail.requestBytes, body?.bytes() ?? 0);
     trail.responseBytes += relay.bytes();
     trail.upstreamStatus = relay.status();
     if (outcome.kind === 'refused') {
@@ -195,10 +242,11 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     const now = snapshots.current();
     if (now === null || !snapshots.fresh()) return refuseStale();
     if (now === snapshot) return null;
-    const again = now.decide(head.request);
+    const again = now.decide(head.request, clock.nowMs());
+    if (!isDecided(again)) return refuseChanged();
     const same = again.credential === decision.credential && again.destination === decision.destination;
     return (
-      refusalOfDecision(again) ?? (same ? null : refuse('policy_stale', 'The policy changed; send it again.'))
+      refusalOfDecision(again) ?? (same ? null : refuseChanged())
     );
   }
 
@@ -212,6 +260,12 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     // The next request profits even where this one cannot be sent twice.
     return !head.hasBody && idempotent.has(head.request.method) ? another : false;
   }
+}
+
+function letContinue(agent: Agent): void {
+  if (agent.message.headers.expect === undefined || agent.hasContinued === true) return;
+  agent.response.writeContinue();
+  agent.hasContinued = true;
 }
 
 function strayPlaceholder({ headers, request }: Head): Refusal | null {

@@ -4,7 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import { parseAuthority, parseRequestTarget, type Authority } from '../../policy/canonical.ts';
 import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
-import type { CanonicalRequest } from '../../policy/request.ts';
+import { noBody, type CanonicalRequest, type RequestBody } from '../../policy/request.ts';
 import { readHeaders, type AgentHeaders } from './headers.ts';
 import { readPlaceholder } from './placeholder.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -17,6 +17,7 @@ export interface Head {
 
 /** What every server on the way is likely to take; RFC 9110 section 4.1 asks for 8000 octets. */
 const maxTargetBytes = 8192;
+const unreadBody: RequestBody = { kind: 'unread' };
 const defaultPorts = { https: 443, http: 80 } as const;
 
 export function readHead(message: IncomingMessage, tunnel: Tunnel | null): Head | Refusal {
@@ -47,6 +48,7 @@ export function readHead(message: IncomingMessage, tunnel: Tunnel | null): Head 
   if (isRefusal(target)) return target;
   const slot = readPlaceholder(headers.authorization);
   if (isRefusal(slot)) return slot;
+  const hasBody = headers.chunked || (headers.contentLength ?? 0) > 0;
   return {
     request: {
       scheme: place.scheme,
@@ -55,11 +57,14 @@ export function readHead(message: IncomingMessage, tunnel: Tunnel | null): Head 
       method,
       path: target.path,
       segments: target.segments,
+      opens: target.opens,
       query: target.query,
+      headers: headers.forwarded,
+      body: hasBody ? unreadBody : noBody,
       placeholder: slot.placeholder,
     },
     headers,
-    hasBody: headers.chunked || (headers.contentLength ?? 0) > 0,
+    hasBody,
   };
 }
 

@@ -1,11 +1,13 @@
 // Exchanges that are under way, so that a policy change, the kill switch and the end of the lease reach what was
 // allowed before: open streams are decided again and cut.
 
+import { isDecided } from '../../policy/decide.ts';
 import type { Decision } from '../../policy/decision.ts';
 import { reasons } from '../../policy/reasons.ts';
 import { refuse, type Refusal } from '../../policy/refusal.ts';
 import type { CanonicalRequest } from '../../policy/request.ts';
-import type { SnapshotSource } from '../control/snapshot.ts';
+import type { Clock } from '../clock.ts';
+import type { Snapshot, SnapshotSource } from '../control/snapshot.ts';
 
 export interface Exchange {
   readonly request: CanonicalRequest;
@@ -26,22 +28,35 @@ interface Member {
 /** How far past the lease a stream can run. */
 const leaseCheckMs = 1000;
 
-export function createInFlight(snapshots: SnapshotSource): InFlight {
+export function createInFlight(snapshots: SnapshotSource, clock: Clock): InFlight {
   /**
    * No Set: V8 links each outgrown table of one to the next, so that with this churn every scavenge would carry
    * all finished exchanges since the last full collection (13 µs per request).
    */
   const members: Member[] = [];
   const stop = snapshots.onChange((snapshot) => {
-    for (const { exchange } of members) {
-      const refusal = refusalOfDecision(snapshot.decide(exchange.request));
+    decideAgain(snapshot);
+  });
+  let minute = -1;
+  const leaseCheck = setInterval(() => {
+    if (members.length === 0) return;
+    if (!snapshots.fresh()) for (const { exchange } of [...members]) exchange.cut(refuseStale());
+    // Windows begin and end on whole minutes; a clock in doubt ends them at once (P-14).
+    const nowMs = clock.nowMs();
+    const current = nowMs === null ? null : Math.floor(nowMs / 60_000);
+    if (current === minute) return;
+    minute = current ?? -1;
+    const snapshot = snapshots.current();
+    if (snapshot?.ruleset.requires.includes('rules/schedule') === true) decideAgain(snapshot);
+  }, leaseCheckMs).unref();
+
+  function decideAgain(snapshot: Snapshot): void {
+    for (const { exchange } of [...members]) {
+      const decision = snapshot.decide(exchange.request, clock.nowMs());
+      const refusal = isDecided(decision) ? refusalOfDecision(decision) : refuseChanged();
       if (refusal !== null) exchange.cut(refusal);
     }
-  });
-  const leaseCheck = setInterval(() => {
-    if (members.length === 0 || snapshots.fresh()) return;
-    for (const { exchange } of members) exchange.cut(refuseStale());
-  }, leaseCheckMs).unref();
+  }
 
   return {
     add: (exchange) => {
@@ -66,6 +81,10 @@ export function refuseStale(): Refusal {
     'policy_stale',
     'Outrider has no policy that its operator confirmed lately; try again shortly.',
   );
+}
+
+export function refuseChanged(): Refusal {
+  return refuse('policy_stale', 'The policy changed while the request was under way; send it again.');
 }
 
 export function refusalOfDecision({ reason, message, closest }: Decision): Refusal | null {

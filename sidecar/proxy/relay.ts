@@ -4,6 +4,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { decisionHeader } from '../../policy/contract.ts';
+import type { UsageReader } from '../../policy/limits/usage.ts';
 import type { Refusal } from '../../policy/refusal.ts';
 import { upstreamStatus } from './respond.ts';
 import { refusalOfFailure } from './upstream-failure.ts';
@@ -25,6 +26,8 @@ export interface Relay {
   /** Of the upstream's answer, null before its head. */
   status(): number | null;
   bytes(): number;
+  /** Whether anything of the request may have reached the upstream. */
+  hasStarted(): boolean;
 }
 
 export interface RelayOptions {
@@ -36,6 +39,10 @@ export interface RelayOptions {
   readonly onUnauthorized: () => Promise<boolean>;
   /** Whether the request's body has arrived whole; else the agent's connection cannot go on after the answer. */
   readonly isBodyRead: () => boolean;
+  /** Whether the agent gets the status and nothing else of the answer. */
+  readonly statusOnly: boolean;
+  /** What reads along how much the answer says that it took; null when nobody counts. */
+  readonly usage: (contentType: string, contentEncoding: string) => Pick<UsageReader, 'push'> | null;
 }
 
 const betweenConnections = new Set(
@@ -44,12 +51,15 @@ const betweenConnections = new Set(
   ),
 );
 
-export function createRelay({ host, response, recheck, onUnauthorized, isBodyRead }: RelayOptions): Relay {
+export function createRelay(options: RelayOptions): Relay {
+  const { host, response, recheck, onUnauthorized, isBodyRead, statusOnly } = options;
   const { promise: done, resolve } = Promise.withResolvers<RelayOutcome>();
   let controller: Dispatcher.DispatchController | null = null;
   let isOver = false;
   let status: number | null = null;
   let bytes = 0;
+  let hasStarted = false;
+  let usage: Pick<UsageReader, 'push'> | null = null;
   /** While an answer of 401 waits for another secret; that to a HEAD may end meanwhile, having no body to pause. */
   let isHeld = false;
   let hasEnded = false;
@@ -78,7 +88,8 @@ export function createRelay({ host, response, recheck, onUnauthorized, isBodyRea
   }
 
   function writeHead(answered: number, headers: IncomingHeaders): void {
-    const relayed = relayedHeaders(answered, headers);
+    const relayed = statusOnly ? withoutContent(answered) : relayedHeaders(answered, headers);
+    usage = options.usage(String(headers['content-type'] ?? ''), String(headers['content-encoding'] ?? ''));
     if (!isBodyRead()) response.shouldKeepAlive = false;
     response.sendDate = false;
     response.writeHead(answered, relayed);
@@ -114,6 +125,7 @@ export function createRelay({ host, response, recheck, onUnauthorized, isBodyRea
       const refusal = isOver ? null : recheck();
       if (refusal !== null) cut(refusal);
       else if (isOver) started.abort(new Error('over'));
+      else hasStarted = true;
     },
     onResponseStart: (_controller, answered, headers) => {
       if (upstreamStatus.isInterim(answered) || isOver) return;
@@ -124,6 +136,8 @@ export function createRelay({ host, response, recheck, onUnauthorized, isBodyRea
     onResponseData: (started, chunk) => {
       if (isOver) return;
       bytes += chunk.length;
+      usage?.push(chunk);
+      if (statusOnly) return;
       if (response.write(chunk)) return;
       started.pause();
       response.once('drain', () => started.resume());
@@ -136,7 +150,12 @@ export function createRelay({ host, response, recheck, onUnauthorized, isBodyRea
     onResponseError: (_controller, error) => onFailure(error),
   };
 
-  return { handler, done, cut, status: () => status, bytes: () => bytes };
+  return { handler, done, cut, status: () => status, bytes: () => bytes, hasStarted: () => hasStarted };
+}
+
+/** Not even a header: an upstream puts what it likes into them. */
+function withoutContent(status: number): string[] {
+  return upstreamStatus.forbidsLength(status) ? [] : ['content-length', '0'];
 }
 
 type IncomingHeaders = Readonly<Record<string, string | string[] | undefined>>;

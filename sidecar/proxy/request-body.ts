@@ -3,14 +3,16 @@
 
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import type { BodyPrefix } from './body-prefix.ts';
 
 export interface RequestBody {
   readonly stream: Readable;
   bytes(): number;
 }
 
-export function createRequestBody(message: IncomingMessage): RequestBody {
-  let bytes = 0;
+/** @param prefix what was read of it already; it is sent first. */
+export function createRequestBody(message: IncomingMessage, prefix: BodyPrefix | null = null): RequestBody {
+  let bytes = prefix?.bytes.length ?? 0;
   const stream = new Readable({
     read: () => {
       message.resume();
@@ -30,6 +32,11 @@ export function createRequestBody(message: IncomingMessage): RequestBody {
   }
 
   stream.on('error', () => {}); // an exchange that fails is told so by its relay
+  if (prefix !== null && prefix.bytes.length > 0) stream.push(prefix.bytes);
+  if (prefix?.isWhole === true) {
+    stream.push(null);
+    return { stream, bytes: () => bytes };
+  }
   message.on('data', onData).on('end', onEnd).pause();
   return { stream, bytes: () => bytes };
 }

@@ -12,6 +12,8 @@ const statuses: Readonly<Record<Reason, number>> = {
   no_grant: 403,
   denied_by_rule: 403,
   halted: 403,
+  approval_required: 403,
+  limit_exceeded: 429,
   credential_ambiguous: 403,
   credential_ceiling: 403,
   destination_blocked: 403,
@@ -19,6 +21,9 @@ const statuses: Readonly<Record<Reason, number>> = {
   // the request
   request_malformed: 400,
   request_ambiguous: 400,
+  body_unreadable: 400,
+  body_too_large: 413,
+  request_timeout: 408,
   names_disagree: 421,
   tls_handshake_failed: 400, // recorded only: there is nobody to answer
   expectation_unsupported: 417,
@@ -27,6 +32,7 @@ const statuses: Readonly<Record<Reason, number>> = {
   // a dependency of ours
   policy_stale: 503,
   secret_unavailable: 503,
+  limit_unavailable: 503,
   // the upstream: it answers wrongly, or not at all
   upstream_untrusted: 502,
   upstream_invalid: 502,
@@ -40,6 +46,7 @@ const statuses: Readonly<Record<Reason, number>> = {
 const retryAfterSeconds: Partial<Readonly<Record<Reason, number>>> = {
   policy_stale: heartbeatSeconds,
   secret_unavailable: heartbeatSeconds,
+  limit_unavailable: heartbeatSeconds,
 };
 
 /** RFC 9457, with the extension members of a refusal. */
@@ -58,7 +65,8 @@ export interface Problem {
   readonly decision: string;
 }
 
-export function createProblem(id: string, { reason, message }: Refusal, decision: Decision | null): Problem {
+export function createProblem(id: string, refusal: Refusal, decision: Decision | null): Problem {
+  const { reason, message, retryAfter } = refusal;
   return {
     type: `https://outrider.dev/reasons#${reason}`,
     title: reasons[reason],
@@ -68,7 +76,7 @@ export function createProblem(id: string, { reason, message }: Refusal, decision
     policy: decision?.policy ?? null,
     closest: decision?.closest ?? null,
     message,
-    retryAfter: retryAfterSeconds[reason] ?? null,
+    retryAfter: retryAfter ?? retryAfterSeconds[reason] ?? null,
     decision: id,
   };
 }

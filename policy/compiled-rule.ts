@@ -1,0 +1,195 @@
+// One rule, compiled for a stance: its conditions in the order in which they are looked at, each with what it needs of
+// the body. Where the rule reaches is the index's to know, and `explained` has it for those who ask about every rule.
+
+import { compileWhen } from './cel/when.ts';
+import { openingMessages } from './canonical.ts';
+import { compileAmount } from './fields/amount.ts';
+import { compileBody } from './fields/body.ts';
+import { compileHeaders } from './fields/headers.ts';
+import { compileQuery, queryNeedsBody } from './fields/query.ts';
+import { compileGithub } from './github/form.ts';
+import { compileTokenEstimate } from './limits/tokens.ts';
+import { compileMcp } from './mcp/match.ts';
+import { compileMethods, formOverride, formOverrideNeed } from './methods.ts';
+import { compilePaths, compilePlace } from './place.ts';
+import type { BodyNeed, Condition, Miss, Reading, Stance } from './reading.ts';
+import type { Opening } from './request.ts';
+import type { Ruleset, RulesetLimit, RulesetRule } from './ruleset.ts';
+import { compileSchedule } from './schedule.ts';
+
+export interface Step {
+  readonly test: Condition;
+  /** What it must see of the body; null when the head suffices. */
+  readonly need: ((reading: Reading) => BodyNeed | null) | null;
+}
+
+export interface CompiledLimit {
+  readonly limit: RulesetLimit;
+  /** What a request takes from it; a Miss when that cannot be said. */
+  readonly amount: (reading: Reading) => number | Miss;
+}
+
+export interface CompiledRule {
+  readonly rule: RulesetRule;
+  /** Position by (policy, rule): the lowest that matches is recorded. */
+  readonly order: number;
+  readonly steps: readonly Step[];
+  /** Grants only. */
+  readonly limits: readonly CompiledLimit[];
+  /** All conditions with place and paths before them. */
+  readonly explained: () => readonly Step[];
+}
+
+/** The body is not read yet, so nothing can be said. */
+export const pending: Miss = { field: 'body', message: 'The body is not read yet.' };
+
+/** Where no rule says how long a body may be. */
+const defaultMaxBytes = 64 * 1024;
+/** Messages of MCP carry documents, prompts of LLMs carry images. */
+const mcpMaxBytes = 1024 * 1024;
+const tokensMaxBytes = 8 * 1024 * 1024;
+
+export function compileRule(
+  rule: RulesetRule,
+  order: number,
+  ruleset: Ruleset,
+  stance: Stance,
+): CompiledRule {
+  const limits = stance === 'grant' ? (rule.limits ?? []).map((limit) => compileLimit(limit, rule)) : [];
+  const steps = [
+    methodStep(rule, stance),
+    stance === 'grant' ? openStep(rule.opens ?? []) : null,
+    ...fieldSteps(rule, stance),
+    rule.during === undefined ? null : onHead(compileSchedule(rule.during, 'during', stance)),
+    rule.outside === undefined ? null : onHead(compileSchedule(rule.outside, 'outside', stance)),
+    rule.mcp === undefined ? null : onBody(compileMcp(rule.mcp, stance), mcpMaxBytes),
+    githubStep(rule, stance),
+    whenStep(rule, ruleset, stance),
+    ...limits.map((limit) => limitStep(limit, rule)),
+  ].filter((step) => step !== null);
+  return {
+    rule,
+    order,
+    steps,
+    limits,
+    explained: () => [
+      onHead(compilePlace(rule, ruleset, stance)),
+      onHead(compilePaths(rule, stance)),
+      ...steps,
+    ],
+  };
+}
+
+/**
+ * The first condition that does not hold, `pending` when that depends on a body that is not read, or null.
+ * @param needed called with what must be read of the body; then `pending` is what comes back, unless the head decides.
+ */
+export function evaluate(
+  steps: readonly Step[],
+  reading: Reading,
+  needed: (need: BodyNeed) => void,
+): Miss | null {
+  let isPending = false;
+  for (const { test, need } of steps) {
+    if (need !== null && reading.request.body.kind === 'unread') {
+      const wanted = need(reading);
+      if (wanted !== null) {
+        needed(wanted);
+        isPending = true;
+        continue;
+      }
+    }
+    const miss = test(reading);
+    if (miss !== null) return miss;
+  }
+  return isPending ? pending : null;
+}
+
+function onHead(test: Condition): Step {
+  return { test, need: null };
+}
+
+function onBody(test: Condition, maxBytes: number): Step {
+  const need: BodyNeed = { maxBytes, until: 'end' };
+  return { test, need: () => need };
+}
+
+function methodStep({ methods }: RulesetRule, stance: Stance): Step | null {
+  const test = compileMethods(methods, stance);
+  if (test === null) return null;
+  const override: Miss = {
+    field: 'methods',
+    message:
+      'The form has _method, or cannot be read, and some frameworks take that for the method: leave it out.',
+  };
+  if (stance === 'grant') {
+    return {
+      need: (reading) => (test(reading) === null ? formOverrideNeed(reading) : null),
+      test: (reading) =>
+        test(reading) ?? (formOverrideNeed(reading) !== null && formOverride(reading) ? override : null),
+    };
+  }
+  return {
+    need: (reading) => (test(reading) === null ? null : formOverrideNeed(reading)),
+    test: (reading) => {
+      const miss = test(reading);
+      return miss !== null && formOverrideNeed(reading) !== null && formOverride(reading) ? null : miss;
+    },
+  };
+}
+
+function openStep(opened: readonly Opening[]): Step {
+  const misses = Object.fromEntries(
+    Object.entries(openingMessages).map(([opening, message]): [string, Miss] => [
+      opening,
+      { field: 'opens', message, reason: 'request_ambiguous' },
+    ]),
+  );
+  return onHead(({ request }) => {
+    for (const opening of request.opens) if (!opened.includes(opening)) return misses[opening] ?? null;
+    return null;
+  });
+}
+
+function fieldSteps({ query, headers, body }: RulesetRule, stance: Stance): (Step | null)[] {
+  const whole: BodyNeed = { maxBytes: body?.maxBytes ?? defaultMaxBytes, until: 'end' };
+  return [
+    query === undefined
+      ? null
+      : {
+          test: compileQuery(query, stance),
+          need: (reading) => (queryNeedsBody(reading) ? whole : null),
+        },
+    headers === undefined ? null : onHead(compileHeaders(headers, stance)),
+    body === undefined ? null : onBody(compileBody(body, stance), body.maxBytes),
+  ];
+}
+
+function githubStep({ github }: RulesetRule, stance: Stance): Step | null {
+  if (github === undefined) return null;
+  const { condition, bodyNeed } = compileGithub(github, stance);
+  return { test: condition, need: bodyNeed };
+}
+
+function whenStep({ when, body }: RulesetRule, { agent }: Ruleset, stance: Stance): Step | null {
+  if (when === undefined) return null;
+  const { condition, needsBody } = compileWhen(when, stance, agent);
+  return needsBody ? onBody(condition, body?.maxBytes ?? mcpMaxBytes) : onHead(condition);
+}
+
+function compileLimit(limit: RulesetLimit, { body }: RulesetRule): CompiledLimit {
+  if (limit.sum !== undefined) return { limit, amount: compileAmount(limit.sum) };
+  if (limit.usage !== undefined)
+    return { limit, amount: compileTokenEstimate(body?.maxBytes ?? tokensMaxBytes) };
+  return { limit, amount: () => 1 };
+}
+
+/** A grant whose limit cannot be charged proves nothing. */
+function limitStep({ limit, amount }: CompiledLimit, { body }: RulesetRule): Step | null {
+  if (limit.sum === undefined && limit.usage === undefined) return null;
+  const maxBytes = body?.maxBytes ?? (limit.sum === undefined ? tokensMaxBytes : defaultMaxBytes);
+  return onBody((reading) => {
+    const taken = amount(reading);
+    return typeof taken === 'number' ? null : { ...taken, field: `limits[${limit.name}]` };
+  }, maxBytes);
+}

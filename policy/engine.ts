@@ -1,0 +1,140 @@
+// What a set of rules says of one request. Grants must prove, guards need only not be ruled out; Deny beats hold beats
+// allow, and order never changes the outcome, only which rule is recorded: the first by (policy, rule).
+
+import { compileRule, evaluate, pending, type CompiledRule } from './compiled-rule.ts';
+import { explainMiss, fieldRank } from './explanation.ts';
+import type { CanonicalRequest } from './request.ts';
+import type { BodyNeed, Miss, Reading } from './reading.ts';
+import { placeMiss, pathMiss } from './place.ts';
+import { byRuleName } from './rule-order.ts';
+import { createRuleIndex } from './rule-index.ts';
+import type { Ruleset, RulesetRule } from './ruleset.ts';
+import type { Closest } from './decision.ts';
+
+/** What was found; valid until the next call of `judge`. */
+export interface Findings {
+  /** The first guard that denies. */
+  readonly denying: CompiledRule | null;
+  /** Rules that ask for an approval. */
+  readonly holding: readonly CompiledRule[];
+  /** Grants that are proved. */
+  readonly granting: readonly CompiledRule[];
+  /** What must be read of the body to say more; null when nothing. */
+  readonly need: BodyNeed | null;
+  /** Whether that need is a grant's, which might let the request through after all. */
+  readonly mayGrant: boolean;
+}
+
+export interface Engine {
+  judge(reading: Reading): Findings;
+  /** Of the request that was judged last, when nothing granted it: which grant came nearest, and why not. */
+  closest(request: CanonicalRequest): ClosestMiss | null;
+  /** Steps that the last request took: visits of nodes, rules and their conditions. */
+  steps(): number;
+  readonly guards: readonly CompiledRule[];
+  readonly grants: readonly CompiledRule[];
+}
+
+export interface ClosestMiss {
+  readonly closest: Closest;
+  readonly miss: Miss;
+}
+
+export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boolean): Engine {
+  const grants = ruleset.grants
+    .filter(rules)
+    .map((rule, order) => compileRule(rule, order, ruleset, 'grant'));
+  // A rule that needs approval also holds what others allow, wherever it cannot be ruled out.
+  const guards = [...ruleset.guards, ...ruleset.grants.filter(({ action }) => action === 'RequireApproval')]
+    .filter(rules)
+    .toSorted(byRuleName)
+    .map((rule, order) => compileRule(rule, order, ruleset, 'guard'));
+  const grantIndex = createRuleIndex(grants, ruleset, 'grant');
+  const guardIndex = createRuleIndex(guards, ruleset, 'guard');
+
+  let reading: Reading;
+  let denying: CompiledRule | null = null;
+  const holding: CompiledRule[] = [];
+  const granting: CompiledRule[] = [];
+  const missed: CompiledRule[] = [];
+  const misses: Miss[] = [];
+  let need: BodyNeed | null = null;
+  let mayGrant = false;
+  let steps = 0;
+
+  function needed(wanted: BodyNeed): void {
+    if (need === null) need = wanted;
+    else if (need !== wanted) {
+      need = {
+        maxBytes: Math.max(need.maxBytes, wanted.maxBytes),
+        until: need.until === 'end' || wanted.until === 'end' ? 'end' : 'flush',
+      };
+    }
+  }
+
+  function visitGuard(guard: CompiledRule): void {
+    steps += guard.steps.length;
+    if (evaluate(guard.steps, reading, needed) !== null) return;
+    if (guard.rule.action !== 'Deny') insert(holding, guard);
+    else if (denying === null || guard.order < denying.order) denying = guard;
+  }
+
+  function visitGrant(grant: CompiledRule): void {
+    steps += grant.steps.length;
+    const miss = evaluate(grant.steps, reading, needed);
+    if (miss === null) insert(granting, grant);
+    else if (miss === pending) mayGrant = true;
+    else {
+      missed.push(grant);
+      misses.push(miss);
+    }
+  }
+
+  return {
+    judge: (given) => {
+      reading = given;
+      denying = null;
+      need = null;
+      mayGrant = false;
+      holding.length = 0;
+      granting.length = 0;
+      missed.length = 0;
+      misses.length = 0;
+      steps = 0;
+      steps += guardIndex.candidates(reading, visitGuard);
+      steps += grantIndex.candidates(reading, visitGrant);
+      return { denying, holding, granting, need, mayGrant };
+    },
+    closest: (request) => {
+      let rule: CompiledRule | undefined;
+      let miss: Miss | undefined;
+      for (const [at, candidate] of missed.entries()) {
+        const failed = misses[at] as Miss;
+        const further = miss === undefined ? 1 : fieldRank(failed.field) - fieldRank(miss.field);
+        if (further > 0 || (further === 0 && candidate.order < (rule?.order ?? Infinity))) {
+          rule = candidate;
+          miss = failed;
+        }
+      }
+      if (rule === undefined || miss === undefined) {
+        const nearest = grantIndex.nearest();
+        if (nearest === null) return null;
+        rule = nearest.rule;
+        miss = nearest.field === 'place' ? placeMiss(rule.rule, ruleset) : pathMiss(rule.rule);
+      }
+      const { policy, name } = rule.rule;
+      const message = explainMiss(miss, request);
+      return { closest: { policy, rule: name, field: miss.field, message }, miss };
+    },
+    steps: () => steps,
+    guards,
+    grants,
+  };
+}
+
+/** Keeps the list in order; it rarely has more than two. */
+function insert(list: CompiledRule[], rule: CompiledRule): void {
+  let at = list.length;
+  while (at > 0 && (list[at - 1] as CompiledRule).order > rule.order) at -= 1;
+  list.splice(at, 0, rule);
+}

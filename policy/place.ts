@@ -1,0 +1,139 @@
+// Where a rule reaches: host, port and scheme, and the path; as data for the index, and as conditions that explain.
+
+import { githubHosts } from './github/form.ts';
+import { compileHostPattern, compilePathPattern, guardPathParts, pathParts, spelling } from './match.ts';
+import { createPartTree, type Part } from './part-tree.ts';
+import type { Condition, Miss, Stance } from './reading.ts';
+import type { CanonicalRequest } from './request.ts';
+import type { Ruleset, RulesetMatch, RulesetRule } from './ruleset.ts';
+
+/** What a rule or an entry of a ceiling has of these. */
+export type Placed = RulesetMatch & Pick<RulesetRule, 'github'>;
+
+export interface Place {
+  /** Host names and globs; null: everywhere. Empty: nowhere. */
+  readonly hosts: readonly string[] | null;
+  /** null: any. */
+  readonly port: number | null;
+  readonly scheme: CanonicalRequest['scheme'] | null;
+}
+
+/** `hosts` means HTTPS on 443 for a grant; a guard holds on every port. A missing destination: a grant is nowhere, a guard everywhere. */
+export function placeOf(match: Placed, ruleset: Pick<Ruleset, 'destinations'>, stance: Stance): Place {
+  const isGuard = stance === 'guard';
+  if (match.destination !== undefined) {
+    const destination = ruleset.destinations[match.destination];
+    if (destination === undefined) return { hosts: isGuard ? null : [], port: null, scheme: null };
+    const { names, port, scheme } = destination;
+    return isGuard ? { hosts: names, port: null, scheme: null } : { hosts: names, port, scheme };
+  }
+  const hosts = match.github === undefined ? match.hosts : githubHosts(match.github);
+  if (hosts === undefined) return { hosts: isGuard ? null : [], port: null, scheme: null };
+  return isGuard ? { hosts, port: null, scheme: null } : { hosts, port: 443, scheme: 'https' };
+}
+
+/** A condition on the place, for explanations and ceilings; requests are decided through the index. */
+export function compilePlace(
+  match: Placed,
+  ruleset: Pick<Ruleset, 'destinations'>,
+  stance: Stance,
+): Condition {
+  const { hosts, port, scheme } = placeOf(match, ruleset, stance);
+  const miss = placeMiss(match, ruleset);
+  if (hosts === null) return () => null;
+  const exact = new Set(hosts.filter((host) => !host.includes('*')).map(spelling));
+  const globs = hosts.filter((host) => host.includes('*')).map(compileHostPattern);
+  return ({ request, labels: labelsOf }) => {
+    const labels = labelsOf();
+    if (port !== null && request.port !== port) return miss;
+    if (scheme !== null && request.scheme !== scheme) return miss;
+    return exact.has(request.host) || globs.some((glob) => glob(labels)) ? null : miss;
+  };
+}
+
+export function placeMiss(match: Placed, ruleset: Pick<Ruleset, 'destinations'>): Miss {
+  const { destination: name, github, hosts = [] } = match;
+  if (name !== undefined) {
+    const destination = ruleset.destinations[name];
+    return {
+      field: 'destination',
+      message:
+        destination === undefined
+          ? `The rule names the destination ${name}, which does not exist or is not open to this namespace.`
+          : `The rule allows ${destination.scheme}://${destination.names[0]}:${destination.port}.`,
+    };
+  }
+  if (github !== undefined) {
+    return { field: 'github', message: `The rule allows ${listed(githubHosts(github))} over HTTPS.` };
+  }
+  return { field: 'hosts', message: `The rule allows ${listed(hosts)} over HTTPS on port 443.` };
+}
+
+export function pathMiss({ paths = [] }: RulesetMatch): Miss {
+  return { field: 'paths', message: `The rule allows ${listed(paths)}.` };
+}
+
+export function compilePaths(match: RulesetMatch, stance: Stance): Condition {
+  const { paths } = match;
+  if (paths === undefined) return () => null;
+  const miss = pathMiss(match);
+  if (stance === 'grant') {
+    const patterns = paths.map(compilePathPattern);
+    return ({ request }) => (patterns.some((pattern) => pattern(request.segments)) ? null : miss);
+  }
+  const tree = createPartTree();
+  for (const path of paths) tree.add(guardPathParts(path), 0);
+  return ({ request }) => {
+    let isFound = false;
+    for (const segments of guardReadings(request)) {
+      tree.match(segments, () => {
+        isFound = true;
+      });
+    }
+    return isFound ? null : miss;
+  };
+}
+
+export function partsOfPath(pattern: string, stance: Stance): Part[] {
+  return stance === 'grant' ? pathParts(pattern) : guardPathParts(pattern);
+}
+
+/** Every list of segments that some server might take the path for: folded, and without a slash at the end. */
+export function guardReadings({ segments, opens }: CanonicalRequest): readonly (readonly string[])[] {
+  const folded = segments.map((segment) => segment.toLowerCase());
+  while (folded.length > 1 && folded.at(-1) === '') folded.pop();
+  const isPlain = opens.length === 0 && !folded.some((segment) => segment.includes('%'));
+  if (isPlain) return [folded];
+  const cut = folded.map(withoutParameters);
+  const split = folded.flatMap(splitSlashes);
+  const readings = [folded, cut, split, split.map(withoutParameters), cut.flatMap(splitSlashes)];
+  const twice = folded.map(decodedAgain);
+  if (twice.some((segment, at) => segment !== folded[at])) {
+    readings.push(twice, twice.flatMap(splitSlashes), twice.flatMap(splitSlashes).map(withoutParameters));
+  }
+  return readings;
+}
+
+/** Some servers cut each segment at its parameters (RFC 3986 section 3.3). */
+function withoutParameters(segment: string): string {
+  const at = segment.indexOf(';');
+  return at < 0 ? segment : segment.slice(0, at);
+}
+
+function splitSlashes(segment: string): string[] {
+  return segment.split(/[/\\]/);
+}
+
+function decodedAgain(segment: string): string {
+  try {
+    return decodeURIComponent(segment).toLowerCase();
+  } catch {
+    return segment;
+  }
+}
+
+/** Enough to act on; a policy of hundreds of paths is not recited to an agent. */
+export function listed(values: readonly string[]): string {
+  const shown = values.slice(0, 5).join(', ');
+  return values.length > 5 ? `${shown} and ${values.length - 5} more` : shown;
+}

@@ -1,0 +1,138 @@
+// Which rules can concern a request at all: by the labels of its host, then by the segments of its path. Built once per
+// ruleset; a request visits only what its own host and path lead to.
+
+import type { CompiledRule } from './compiled-rule.ts';
+import { hostParts, spelling } from './match.ts';
+import { createPartTree, type PartTree } from './part-tree.ts';
+import { guardReadings, partsOfPath, placeOf, type Place } from './place.ts';
+import type { Reading, Stance } from './reading.ts';
+import type { CanonicalRequest } from './request.ts';
+import type { Ruleset } from './ruleset.ts';
+
+export interface RuleIndex {
+  /** Calls `visit` once for each rule whose place and path match, in no order. @returns steps taken. */
+  candidates(reading: Reading, visit: (rule: CompiledRule) => void): number;
+  /** After a search that visited nothing: the rule that came nearest, and by which field it failed. */
+  nearest(): { readonly rule: CompiledRule; readonly field: 'place' | 'paths' } | null;
+}
+
+/** Rules of one host pattern, port and scheme. */
+interface Bucket {
+  readonly place: Omit<Place, 'hosts'>;
+  readonly anyPath: number[];
+  paths: PartTree | null;
+  lowest: number;
+}
+
+interface Resolution {
+  readonly buckets: readonly Bucket[];
+  /** Of a host that no pattern fits: the rule whose pattern shares most of the name. */
+  readonly nearest: number;
+}
+
+/** Names that agents ask for are few; whoever asks for many only loses the shortcut. */
+const maxResolutions = 1024;
+
+export function createRuleIndex(
+  rules: readonly CompiledRule[],
+  ruleset: Pick<Ruleset, 'destinations'>,
+  stance: Stance,
+): RuleIndex {
+  const everywhere: Bucket[] = [];
+  const buckets: Bucket[] = [];
+  const byKey = new Map<string, number>();
+  const hostTree = createPartTree();
+  const resolutions = new Map<string, Resolution>();
+  /** The search in which each rule was visited last: a rule stands in many places. */
+  const visited = new Float64Array(rules.length);
+  let search = 0;
+  let steps = 0;
+  let nearestIndex = Infinity;
+  let nearestField: 'place' | 'paths' = 'place';
+  let visitor: (rule: CompiledRule) => void = () => {};
+
+  for (const [index, { rule }] of rules.entries()) {
+    const place = placeOf(rule, ruleset, stance);
+    for (const bucket of bucketsOf(place)) {
+      bucket.lowest = Math.min(bucket.lowest, index);
+      if (rule.paths === undefined) bucket.anyPath.push(index);
+      else {
+        bucket.paths ??= createPartTree();
+        for (const path of rule.paths) bucket.paths.add(partsOfPath(path, stance), index);
+      }
+    }
+  }
+
+  function bucketsOf({ hosts, port, scheme }: Place): Bucket[] {
+    if (hosts === null) {
+      everywhere[0] ??= createBucket({ port, scheme });
+      return everywhere;
+    }
+    return [...new Set(hosts.map(spelling))].flatMap((host) => {
+      const key = `${host} ${port} ${scheme}`;
+      let at = byKey.get(key);
+      if (at === undefined) {
+        at = buckets.push(createBucket({ port, scheme })) - 1;
+        byKey.set(key, at);
+        hostTree.add(hostParts(host), at);
+      }
+      return buckets[at] ?? [];
+    });
+  }
+
+  function resolve(host: string, labels: readonly string[]): Resolution {
+    const found: Bucket[] = [...everywhere];
+    steps += hostTree.match(labels.toReversed(), (at) => {
+      const bucket = buckets[at];
+      if (bucket !== undefined && !found.includes(bucket)) found.push(bucket);
+    });
+    const resolution = { buckets: found, nearest: buckets[hostTree.nearest()]?.lowest ?? Infinity };
+    if (resolutions.size >= maxResolutions) resolutions.clear();
+    resolutions.set(host, resolution);
+    return resolution;
+  }
+
+  function visit(index: number): void {
+    if (visited[index] === search) return;
+    visited[index] = search;
+    steps += 1;
+    visitor(rules[index] as CompiledRule);
+  }
+
+  function searchPaths(paths: PartTree, request: CanonicalRequest): void {
+    if (stance === 'grant') steps += paths.match(request.segments, visit);
+    else for (const segments of guardReadings(request)) steps += paths.match(segments, visit);
+    const index = paths.nearest();
+    if (nearestField === 'place' || index < nearestIndex) nearestIndex = index;
+    nearestField = 'paths';
+  }
+
+  return {
+    candidates: (reading, visitRule) => {
+      search += 1;
+      steps = 1;
+      nearestField = 'place';
+      visitor = visitRule;
+      const { request } = reading;
+      const { buckets: found, nearest } =
+        resolutions.get(request.host) ?? resolve(request.host, reading.labels());
+      nearestIndex = nearest;
+      for (const { place, anyPath, paths } of found) {
+        steps += 1;
+        if (place.port !== null && place.port !== request.port) continue;
+        if (place.scheme !== null && place.scheme !== request.scheme) continue;
+        for (const index of anyPath) visit(index);
+        if (paths !== null) searchPaths(paths, request);
+      }
+      return steps;
+    },
+    nearest: () => {
+      const rule = rules[nearestIndex] ?? rules[0];
+      return rule === undefined ? null : { rule, field: nearestField };
+    },
+  };
+}
+
+function createBucket(place: Bucket['place']): Bucket {
+  return { place, anyPath: [], paths: null, lowest: Infinity };
+}
