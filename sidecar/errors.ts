@@ -27,6 +27,14 @@ export const errorCatalogue = {
     retryable: true,
     message: 'The watermark cannot be written, so the ruleset in force is not acknowledged.',
   },
+  COUNTERS_UNREADABLE: {
+    retryable: true,
+    message: 'The kept counters of limits cannot be read, so every limit of this pod is full for one window.',
+  },
+  COUNTERS_UNWRITABLE: {
+    retryable: true,
+    message: 'The counters of limits cannot be written, so no more of them is spent than was written before.',
+  },
   KEYS_UNREADABLE: {
     retryable: false,
     message: 'What the sidecar keeps in its keys volume cannot be read; delete the pod.',

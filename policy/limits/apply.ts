@@ -114,9 +114,7 @@ function explain({ kind, charge, retryAfterMs }: LimitRefusal): string {
     return `No share of the ${name} (${bound}) could be had from the operator${when}.`;
   }
   const isTooMuch = amount > max;
-  const what = isTooMuch
-    ? `This request alone takes ${amount}, beyond the ${name}`
-    : `The ${name} is used up`;
+  const what = isTooMuch ? `This request alone goes beyond the ${name}` : `The ${name} is used up`;
   const help = charge.exceeded === 'RequireApproval' ? '; somebody must approve what goes beyond it' : when;
   return `${what} (${bound})${isTooMuch && help === '' ? '; send less' : help}.`;
 }

@@ -45,11 +45,11 @@ export function counterIn(book: Book, key: string, windowMs: number, nowMs: numb
   return counter;
 }
 
-/** Forgets counters on which nothing counts any more. */
-export function sweepBook(book: Book, nowMs: number): void {
+/** Forgets counters on which nothing counts any more, but for those that are wanted. */
+export function sweepBook(book: Book, nowMs: number, isWanted: (key: string) => boolean = () => false): void {
   for (const [key, counter] of book.counters) {
     const isIdle = counter.pending === 0 && counter.nextCovered === null;
-    if (isIdle && used(counter.window, nowMs) === 0) book.counters.delete(key);
+    if (isIdle && used(counter.window, nowMs) === 0 && !isWanted(key)) book.counters.delete(key);
   }
 }
 
@@ -93,7 +93,7 @@ export function readBook(text: string, { writtenAtMs, spentUntilMs }: BookReadin
   const { lostAgeMs } = value;
   if (lostAgeMs !== null && !(Number.isSafeInteger(lostAgeMs) && (lostAgeMs as number) >= 0)) return null;
   const book = createBook(lostAgeMs === null ? null : writtenAtMs - (lostAgeMs as number));
-  for (const [key, entry] of Object.entries(value.counters as object)) {
+  for (const [key, entry] of Object.entries<unknown>(value.counters as Record<string, unknown>)) {
     const { windowMs } = (entry ?? {}) as { readonly windowMs?: unknown };
     if (typeof windowMs !== 'number' || book.counters.size >= maxCounters) return null;
     const counter = restoreCounter(entry, writtenAtMs, spentUntilMs(windowMs));

@@ -34,6 +34,11 @@ export const maxAheadMs = 120_000;
 /** More than any limit allows (`max` is at most 10^12), and still exact when it is added to. */
 export const fullAmount = 2 ** 50;
 
+/** How long a share of a limit may be spent; a window's length and this after its grant, it no longer counts. */
+export function shareLifetimeMs(windowMs: number): number {
+  return Math.min(30_000, Math.max(1000, Math.ceil(windowMs / 8)));
+}
+
 export function createWindow(windowMs: number): LimitWindow {
   return { windowMs, latestMs: -Infinity, expiredMs: -Infinity, buckets: [] };
 }

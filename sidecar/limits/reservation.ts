@@ -1,0 +1,116 @@
+// Limits of one request: all of its charges have room, or nothing is charged. What is reserved counts until the request
+// is sent, and from then on for the window's length; tokens count as reserved until the answer has stated its usage.
+
+import { strictest, type LimitRefusal } from '../../policy/limits/apply.ts';
+import type { Charge } from '../../policy/limits/charge.ts';
+import type { Budget, Claim } from './budget.ts';
+
+export interface Limits {
+  /** At once where the room is at hand, which it nearly always is. Never rejects. */
+  reserve(charges: readonly Charge[]): Reserved | Promise<Reserved>;
+  /** After the last exchange: keeps what must be kept and gives back what is left. Never rejects. */
+  close(): Promise<void>;
+}
+
+export type Reserved = Reservation | LimitRefusal;
+
+export function isReservation(reserved: Reserved): reserved is Reservation {
+  return reserved.kind === 'reserved';
+}
+
+/** Ends with `release` or, once it was committed, with `settle`; both may be called more often than needed. */
+export interface Reservation {
+  readonly kind: 'reserved';
+  /**
+   * At the last moment, before the first byte is sent; then it is spent, whatever becomes of the request.
+   * @returns why it cannot be sent: a share ran out while the request waited, and the operator could not be reached.
+   */
+  commit(): LimitRefusal | null;
+  /** After the answer. @param tokens what it says it took; null when that is not known, and what was reserved stays. */
+  settle(tokens: number | null): void;
+  /** The request is not sent; nothing after `commit`. */
+  release(): void;
+}
+
+/** A person or program waits behind the request; the operator answers in milliseconds, or not. */
+const waitMs = 5000;
+
+const nothing: Reservation = { kind: 'reserved', commit: () => null, settle: () => {}, release: () => {} };
+
+export function combineBudgets(budgets: Readonly<Record<Charge['scope'], Budget>>): Limits {
+  const budgetOf = ({ scope }: Charge): Budget => budgets[scope];
+
+  /** Looks at every charge before it takes any, and nothing happens in between. */
+  function attempt(charges: readonly Charge[]): Reserved | 'wait' {
+    const refusals: LimitRefusal[] = [];
+    let waits = false;
+    for (const charge of charges) {
+      const seen = charge.amount > charge.max ? tooMuch(charge) : budgetOf(charge).look(charge);
+      if (seen === 'wait') waits = true;
+      else if (seen !== 'ready') refusals.push(seen);
+    }
+    const verdict = strictest(refusals);
+    if (verdict.kind !== 'room') return verdict;
+    return waits ? 'wait' : reservation(charges.map((charge) => budgetOf(charge).take(charge)));
+  }
+
+  function reservation(claims: readonly Claim[]): Reservation {
+    let state: 'reserved' | 'sent' | 'over' = 'reserved';
+    return {
+      kind: 'reserved',
+      commit() {
+        if (state !== 'reserved') return null;
+        const lapsed = claims.find((claim) => !budgetOf(claim.charge).isAlive(claim));
+        if (lapsed !== undefined) return { kind: 'unavailable', charge: lapsed.charge, retryAfterMs: 1000 };
+        state = 'sent';
+        for (const claim of claims) budgetOf(claim.charge).send(claim);
+        return null;
+      },
+      settle(tokens) {
+        if (state !== 'sent') return;
+        state = 'over';
+        for (const claim of claims) {
+          const { counts, amount } = claim.charge;
+          if (counts === 'tokens') budgetOf(claim.charge).settle(claim, tokens ?? amount);
+        }
+      },
+      release() {
+        if (state !== 'reserved') return;
+        state = 'over';
+        for (const claim of claims) budgetOf(claim.charge).release(claim);
+      },
+    };
+  }
+
+  async function waitFor(charges: readonly Charge[]): Promise<Reserved> {
+    const endsAtMs = performance.now() + waitMs;
+    for (;;) {
+      await Promise.all(
+        charges
+          .filter((charge) => budgetOf(charge).look(charge) === 'wait')
+          .map((charge) => budgetOf(charge).replenish(charge)),
+      );
+      const outcome = attempt(charges);
+      if (outcome !== 'wait') return outcome;
+      const [charge] = charges.filter((each) => budgetOf(each).look(each) === 'wait');
+      if (charge !== undefined && performance.now() > endsAtMs) {
+        return { kind: 'unavailable', charge, retryAfterMs: 1000 };
+      }
+    }
+  }
+
+  return {
+    reserve(charges) {
+      if (charges.length === 0) return nothing;
+      const outcome = attempt(charges);
+      return outcome === 'wait' ? waitFor(charges) : outcome;
+    },
+    async close() {
+      await Promise.all([budgets.Pod.close(), budgets.Policy.close()]);
+    },
+  };
+}
+
+function tooMuch(charge: Charge): LimitRefusal {
+  return { kind: 'exceeded', charge, retryAfterMs: null };
+}
