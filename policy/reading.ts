@@ -5,15 +5,9 @@ import { readContent, type Content } from './content/content.ts';
 import { readPairs, type Pairs } from './content/form.ts';
 import { readMessage, type McpMessage } from './mcp/message.ts';
 import type { CanonicalRequest } from './request.ts';
+import { isUnreadable, type Unreadable } from './unreadable.ts';
 
-/** Why something cannot be read in one way: the end of a sentence, such as `has the key amount twice`. */
-export interface Unreadable {
-  readonly unreadable: string;
-}
-
-export function isUnreadable(value: unknown): value is Unreadable {
-  return typeof value === 'object' && value !== null && 'unreadable' in value;
-}
+export { isUnreadable, type Unreadable };
 
 export interface Reading {
   readonly request: CanonicalRequest;

@@ -2,13 +2,11 @@
 // survey of 49 parsers found duplicate keys, lone surrogates and large numbers read in every way there is
 // (https://bishopfox.com/blog/json-interoperability-vulnerabilities).
 
-import type { Unreadable } from '../reading.ts';
+import type { Unreadable } from '../unreadable.ts';
+import { maxDigits, powersOfTen, safeNumber, type UnsafeNumber } from './number.ts';
 import { readUtf8 } from './utf8.ts';
 
-/** A number whose value depends on who reads it: beyond 2^53, more digits than a double holds, -0, 1e400. */
-export interface UnsafeNumber {
-  readonly unsafeNumber: string;
-}
+export type { UnsafeNumber };
 
 export type JsonObject = ReadonlyMap<string, JsonValue>;
 export type JsonValue = null | boolean | string | number | UnsafeNumber | readonly JsonValue[] | JsonObject;
@@ -30,10 +28,6 @@ export function readJson(bytes: Uint8Array): JsonValue | Unreadable {
 
 export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
   return value instanceof Map;
-}
-
-export function isUnsafeNumber(value: JsonValue): value is UnsafeNumber {
-  return typeof value === 'object' && value !== null && 'unsafeNumber' in value;
 }
 
 /** Undefined stands for "cannot be read"; `problem` then says why. */
@@ -215,26 +209,6 @@ function createReader(text: string): { readonly document: () => JsonValue | Unre
   }
 
   return { document };
-}
-
-/** Each decimal of so many digits has a double of its own (DBL_DIG of IEEE 754). */
-const maxDigits = 15;
-/** The smallest double with all its digits; below it they are lost one by one. */
-const minNormal = 2 ** -1022;
-const powersOfTen = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14];
-
-/** A number that is the same to whoever reads it, as an integer, a decimal or a double. */
-function safeNumber(written: string): number | UnsafeNumber {
-  const read = Number(written);
-  const magnitude = Math.abs(read);
-  if (magnitude <= Number.MAX_SAFE_INTEGER) {
-    const [coefficient = ''] = written.split(/[eE]/, 1);
-    const isInteger = coefficient.length === written.length && !written.includes('.');
-    const significant = coefficient.replace(/[-.]/g, '').replace(/^0+/, '');
-    if (isInteger || (significant.length <= maxDigits && magnitude >= minNormal)) return read;
-    if (significant === '' && !written.startsWith('-')) return 0;
-  }
-  return { unsafeNumber: written };
 }
 
 function isDigit(code: number): boolean {

@@ -1,7 +1,7 @@
 // Bytes as text that every reader takes for the same text.
 
 import { isUtf8 } from 'node:buffer';
-import type { Unreadable } from '../reading.ts';
+import type { Unreadable } from '../unreadable.ts';
 
 /** Overlong forms, surrogates and cut sequences are no UTF-8 (RFC 3629 section 3). */
 export function readUtf8(bytes: Uint8Array): string | Unreadable {
