@@ -2,46 +2,89 @@
 // same findings show on status and in the CLI. A finding never blocks another resource.
 
 import { isTooWide } from './ceiling.ts';
-import { isParsed, parseResource, type Finding } from './parse.ts';
-import type { AgentCredential, AgentDestination, AgentPolicy, AgentSecretStore } from './resources/kinds.ts';
+import type { CheckContext } from './check-context.ts';
+import { isParsed, parseOnce, type Finding } from './parse.ts';
+import type {
+  AgentCredential,
+  AgentDestination,
+  AgentPolicy,
+  AgentSecretStore,
+  ClusterAgentPolicy,
+} from './resources/kinds.ts';
 import type { Labels } from './resources/selector.ts';
+import { findOutsideCeiling, findRuleProblems } from './rule-findings.ts';
 import { opensTo } from './selection.ts';
-
-/** What a namespace's resources may refer to: raw objects, as the API server returned them. */
-export interface CheckContext {
-  readonly namespaceLabels: Labels;
-  readonly credentials: readonly unknown[];
-  readonly stores: readonly unknown[];
-  readonly destinations: readonly unknown[];
-}
+import { findShadows } from './shadow-findings.ts';
 
 export function checkPolicy(object: unknown, context: CheckContext): readonly Finding[] {
-  const policy = parseResource('AgentPolicy', object);
+  const policy = parseOnce('AgentPolicy', object);
   if (!isParsed<AgentPolicy>(policy)) return policy;
-  const credentials = new Set(
-    context.credentials
-      .map((raw) => parseResource('AgentCredential', raw))
-      .filter((parsed) => isParsed<AgentCredential>(parsed))
-      .filter(({ metadata }) => metadata.namespace === policy.metadata.namespace)
-      .map(({ metadata }) => metadata.name),
-  );
+  const credentials = credentialsOf(policy.metadata.namespace, context);
+  const names = new Set(credentials.map(({ metadata }) => metadata.name));
   return (policy.spec.rules ?? []).flatMap((rule, index) => {
     const at = `spec.rules[${index}]`;
-    const findings = checkDestinationReference(rule.destination, at, context);
-    if (rule.credential !== undefined && !credentials.has(rule.credential)) {
+    const findings = [
+      ...checkDestinationReference(rule.destination, at, context),
+      ...findRuleProblems(rule, at),
+    ];
+    if (rule.credential !== undefined && !names.has(rule.credential)) {
       findings.push({
         reason: 'CredentialNotFound',
         field: `${at}.credential`,
-        message: `names no usable AgentCredential of this namespace; ${available([...credentials])}`,
+        message: `names no usable AgentCredential of this namespace; ${available([...names])}`,
         blocking: false,
       });
     }
-    return findings;
+    const credential = credentials.find(({ metadata }) => metadata.name === rule.credential);
+    const destination = destinationsOf(context).find(({ metadata }) => metadata.name === rule.destination);
+    return [
+      ...findings,
+      ...findOutsideCeiling(rule, at, credential, destination),
+      ...findShadows(rule, at, policy, context),
+    ];
   });
 }
 
+export function checkClusterPolicy(object: unknown, context: CheckContext): readonly Finding[] {
+  const policy = parseOnce('ClusterAgentPolicy', object);
+  if (!isParsed<ClusterAgentPolicy>(policy)) return policy;
+  const destinations = context.destinations
+    .map((raw) => parseOnce('AgentDestination', raw))
+    .filter((parsed) => isParsed<AgentDestination>(parsed))
+    .map(({ metadata }) => metadata.name);
+  return (policy.spec.rules ?? []).flatMap((rule, index) => {
+    const at = `spec.rules[${index}]`;
+    const isMissing = rule.destination !== undefined && !destinations.includes(rule.destination);
+    const missing: Finding[] = isMissing
+      ? [
+          {
+            reason: 'DestinationNotFound',
+            field: `${at}.destination`,
+            message: `names no AgentDestination, so the rule holds everywhere; ${available(destinations)}`,
+            blocking: false,
+          },
+        ]
+      : [];
+    return [...missing, ...findRuleProblems(rule, at)];
+  });
+}
+
+function credentialsOf(namespace: string | undefined, { credentials }: CheckContext): AgentCredential[] {
+  return credentials
+    .map((raw) => parseOnce('AgentCredential', raw))
+    .filter((parsed) => isParsed<AgentCredential>(parsed))
+    .filter(({ metadata }) => metadata.namespace === namespace);
+}
+
+function destinationsOf({ destinations, namespaceLabels }: CheckContext): AgentDestination[] {
+  return destinations
+    .map((raw) => parseOnce('AgentDestination', raw))
+    .filter((parsed) => isParsed<AgentDestination>(parsed))
+    .filter((parsed) => opensTo(parsed, namespaceLabels));
+}
+
 export function checkCredential(object: unknown, context: CheckContext): readonly Finding[] {
-  const credential = parseResource('AgentCredential', object);
+  const credential = parseOnce('AgentCredential', object);
   if (!isParsed<AgentCredential>(credential)) return credential;
   const { source, allow } = credential.spec;
   const findings = allow.flatMap((entry, index): Finding[] => {
@@ -74,12 +117,12 @@ export function checkCredential(object: unknown, context: CheckContext): readonl
 }
 
 export function checkStore(object: unknown): readonly Finding[] {
-  const store = parseResource('AgentSecretStore', object);
+  const store = parseOnce('AgentSecretStore', object);
   return isParsed<AgentSecretStore>(store) ? [] : store;
 }
 
 export function checkDestination(object: unknown): readonly Finding[] {
-  const destination = parseResource('AgentDestination', object);
+  const destination = parseOnce('AgentDestination', object);
   return isParsed<AgentDestination>(destination) ? [] : destination;
 }
 
@@ -101,7 +144,7 @@ type Shared = AgentSecretStore | AgentDestination;
 
 function openNames(kind: Shared['kind'], objects: readonly unknown[], labels: Labels): string[] {
   return objects
-    .map((raw) => parseResource(kind, raw) as Shared | readonly Finding[])
+    .map((raw) => parseOnce(kind, raw) as Shared | readonly Finding[])
     .filter((parsed) => isParsed<Shared>(parsed))
     .filter((parsed) => opensTo(parsed, labels))
     .map(({ metadata }) => metadata.name);

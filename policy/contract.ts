@@ -124,6 +124,8 @@ export function compareVersions(a: string, b: string): number {
 export interface RulesetEvent {
   readonly revision: string;
   readonly watermark: Watermark;
+  /** The operator's clock when this was sent, in milliseconds since the epoch. Operators before this field send none. */
+  readonly time: number;
   readonly lease: number;
   readonly ruleset: Ruleset;
 }
@@ -131,6 +133,8 @@ export interface RulesetEvent {
 /** Event `heartbeat`: the operator's watches are live, so the lease starts again. */
 export interface HeartbeatEvent {
   readonly watermark: Watermark;
+  /** As in `RulesetEvent`. */
+  readonly time: number;
 }
 
 /**
@@ -141,6 +145,22 @@ export interface SidecarReport {
   /** The revision in force, `''` before the first. */
   readonly revision: string;
   readonly credentials: readonly CredentialReport[];
+  /** Of policies in mode Audit, at most `maxShadowReports`. */
+  readonly shadow?: readonly ShadowReport[];
+}
+
+/** What enforcing one audited policy would have changed, counted since the sidecar started. */
+export interface ShadowReport extends ShadowCounts {
+  readonly policy: string;
+  /** Of a ClusterAgentPolicy. */
+  readonly cluster?: true;
+}
+
+/** Requests by what would have become of them, where that is something else than what did. */
+export interface ShadowCounts {
+  readonly wouldAllow: number;
+  readonly wouldDeny: number;
+  readonly wouldHold: number;
 }
 
 /** How one credential fares in one sidecar. Codes only: what a provider throws may hold a token. */
@@ -156,6 +176,7 @@ export interface CredentialReport {
 }
 
 export const maxReportBytes = 64 * 1024;
+export const maxShadowReports = 64;
 
 /** Seconds; see docs/lifecycle.md for how they add up. */
 export const leaseSeconds = 60;

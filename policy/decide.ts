@@ -70,6 +70,11 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
   const enforced = createEngine(ruleset, ({ audit }) => audit !== true);
   const isAudited = [...ruleset.guards, ...ruleset.grants].some(({ audit }) => audit === true);
   const shadow = isAudited ? createEngine(ruleset, () => true) : null;
+  const auditedClusterRules = new Set(
+    ruleset.guards.flatMap(({ policy, name, audit, cluster }) =>
+      audit === true && cluster === true ? `${policy}/${name}` : [],
+    ),
+  );
   const ceilings = new Map(
     Object.entries(ruleset.credentials).map(([name, { allow }]) => [
       name,
@@ -88,7 +93,7 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
     if (need !== null && (granting.length > 0 || mayGrant || observing)) return { action: 'read', ...need };
     if (granting.length > 0) return granted(found, reading);
     return observing
-      ? hold(allowanceBy(revision, null), found.holding.map(ruleOf))
+      ? hold(allowanceBy(revision, null, [], []), found.holding.map(ruleOf))
       : ungranted(engine, reading);
   }
 
@@ -131,12 +136,8 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
       const message = `One request may take at most ${max} of the limit ${name}; send less.`;
       return refusalBy(revision, 'limit_exceeded', beyond.rule, message);
     }
-    const allowed: Decision = {
-      ...allowanceBy(revision, rule),
-      destination: rule.destination ?? granting.find(hasDestination)?.rule.destination ?? null,
-      statusOnly: granting.some((grant) => grant.rule.statusOnly === true),
-      charges,
-    };
+    const allowed = allowanceBy(revision, rule, granting, charges);
+    if (holding.length === 0 && toApprove.length === 0) return allowed;
     return hold(allowed, [...new Set([...holding.map(ruleOf), ...toApprove])]);
   }
 
@@ -168,7 +169,10 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
       const { action, reason, policy, rule, credential } = other;
       const isSame =
         action === decision.action && reason === decision.reason && credential === decision.credential;
-      return isSame ? decision : { ...decision, shadow: { action, reason, policy, rule } };
+      if (isSame) return decision;
+      const isCluster = action !== 'allow' && auditedClusterRules.has(`${policy}/${rule}`);
+      const mark = isCluster ? { cluster: true as const } : {};
+      return { ...decision, shadow: { action, reason, policy, rule, ...mark } };
     },
     explain: (request, nowMs) => {
       const reading = createReading(request, nowMs);
@@ -187,10 +191,6 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
 
 function ruleOf({ rule }: CompiledRule): RulesetRule {
   return rule;
-}
-
-function hasDestination({ rule }: CompiledRule): boolean {
-  return rule.destination !== undefined;
 }
 
 /** An entry of a ceiling proves like a grant: a credential goes nowhere that is only likely to be inside. */

@@ -57,6 +57,8 @@ export interface ShadowOutcome {
   readonly reason: Reason | null;
   readonly policy: string | null;
   readonly rule: string | null;
+  /** The policy is a ClusterAgentPolicy; an AgentPolicy can have the same name. */
+  readonly cluster?: true;
 }
 
 /** The body has to be read before there can be a decision. */

@@ -75,7 +75,8 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
   function visitGuard(guard: CompiledRule): void {
     steps += guard.steps.length;
     if (evaluate(guard.steps, reading, needed) !== null) return;
-    if (guard.rule.action !== 'Deny') insert(holding, guard);
+    // Whatever else a newer operator may call a guard, it stops.
+    if (guard.rule.action === 'RequireApproval') insert(holding, guard);
     else if (denying === null || guard.order < denying.order) denying = guard;
   }
 

@@ -38,8 +38,22 @@ export function refusalBy(
   };
 }
 
-/** @param rule null for a request that is only observed. */
-export function allowanceBy(revision: string, rule: RulesetRule | null): Decision {
+/**
+ * @param rule the grant that is recorded; null for a request that is only observed.
+ * @param granting all grants that match: what any of them restricts is restricted.
+ */
+export function allowanceBy(
+  revision: string,
+  rule: RulesetRule | null,
+  granting: readonly CompiledRule[],
+  charges: readonly Charge[],
+): Decision {
+  let destination = rule?.destination ?? null;
+  let statusOnly = false;
+  for (const { rule: other } of granting) {
+    destination ??= other.destination ?? null;
+    if (other.statusOnly === true) statusOnly = true;
+  }
   return {
     action: 'allow',
     reason: null,
@@ -48,11 +62,11 @@ export function allowanceBy(revision: string, rule: RulesetRule | null): Decisio
     message: null,
     revision,
     credential: rule?.credential ?? null,
-    destination: rule?.destination ?? null,
+    destination,
     closest: null,
-    charges: none,
+    charges,
     approval: null,
-    statusOnly: false,
+    statusOnly,
     observed: rule === null,
     shadow: null,
   };
@@ -124,7 +138,9 @@ const nothing: Taken = { charges: none, beyond: null, toApprove: [] };
 
 /** Of all grants that match, every limit applies, like ResourceQuota. */
 export function takeLimits(granting: readonly CompiledRule[], reading: Reading): Taken {
-  if (granting.every(({ limits }) => limits.length === 0)) return nothing;
+  let isLimited = false;
+  for (const { limits } of granting) if (limits.length > 0) isLimited = true;
+  if (!isLimited) return nothing;
   const charges: Charge[] = [];
   const toApprove: RulesetRule[] = [];
   let beyond: Taken['beyond'] = null;

@@ -36,6 +36,18 @@ function withoutNulls(value: unknown): unknown {
   );
 }
 
+const parsedOnce = new WeakMap<object, { readonly kind: KindName; readonly parsed: unknown }>();
+
+/** The same for an object that never changes, as those of a watch: each is parsed once. */
+export function parseOnce<K extends KindName>(kind: K, value: unknown): Resource<K> | readonly Finding[] {
+  if (typeof value !== 'object' || value === null) return parseResource(kind, value);
+  const known = parsedOnce.get(value);
+  if (known?.kind === kind) return known.parsed as Resource<K> | readonly Finding[];
+  const parsed = parseResource(kind, value);
+  parsedOnce.set(value, { kind, parsed });
+  return parsed;
+}
+
 export function isParsed<T extends object>(value: T | readonly Finding[]): value is T {
   return !Array.isArray(value);
 }

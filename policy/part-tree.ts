@@ -9,7 +9,12 @@ export const anyNumber = Symbol('**');
 export type Part = string | typeof anyNumber;
 
 interface Node {
+  /** The one part that leads on from here, as most often; with several, `exact` has them all. */
+  part: string | null;
+  only: Node | null;
   exact: Map<string, Node> | null;
+  /** After a part that is `*` alone. */
+  any: Node | null;
   globs: { readonly pattern: string; readonly node: Node }[] | null;
   /** After a `**` that stands here. */
   rest: Node | null;
@@ -42,11 +47,13 @@ export function createPartTree(): PartTree {
 
   function createNode(loops: boolean): Node {
     size += 1;
-    return { exact: null, globs: null, rest: null, loops, values: null, lowest: Infinity, seen: 0 };
+    const links = { part: null, only: null, exact: null, any: null, globs: null, rest: null };
+    return { ...links, loops, values: null, lowest: Infinity, seen: 0 };
   }
 
   function childOf(node: Node, part: Part): Node {
     if (part === anyNumber) return (node.rest ??= createNode(true));
+    if (part === '*') return (node.any ??= createNode(false));
     if (part.includes('*')) {
       node.globs ??= [];
       const known = node.globs.find(({ pattern }) => pattern === part);
@@ -55,11 +62,16 @@ export function createPartTree(): PartTree {
       node.globs.push({ pattern: part, node: made });
       return made;
     }
-    node.exact ??= new Map();
-    const known = node.exact.get(part);
-    if (known !== undefined) return known;
+    const known = exactChild(node, part);
+    if (known !== null) return known;
     const made = createNode(false);
-    node.exact.set(part, made);
+    if (node.only === null) {
+      node.part = part;
+      node.only = made;
+    } else {
+      node.exact ??= new Map([[node.part ?? '', node.only]]);
+      node.exact.set(part, made);
+    }
     return made;
   }
 
@@ -96,15 +108,19 @@ export function createPartTree(): PartTree {
           steps += 1;
           if (node.lowest < nearest) nearest = node.lowest;
           if (node.loops) entered = enter(next, entered, node);
-          const child = node.exact?.get(item);
-          if (child !== undefined) entered = enter(next, entered, child);
+          const child = exactChild(node, item);
+          if (child !== null) entered = enter(next, entered, child);
+          if (node.any !== null && item !== '') entered = enter(next, entered, node.any);
           if (node.globs === null) continue;
           for (const { pattern, node: target } of node.globs) {
             steps += 1;
             if (matchText(pattern, item)) entered = enter(next, entered, target);
           }
         }
-        [current, next, count] = [next, current, entered];
+        const left = current;
+        current = next;
+        next = left;
+        count = entered;
       }
       for (let index = 0; index < count; index += 1) {
         const node = current[index] as Node;
@@ -117,4 +133,9 @@ export function createPartTree(): PartTree {
     nearest: () => nearest,
     size: () => size,
   };
+}
+
+function exactChild(node: Node, part: string): Node | null {
+  if (node.exact !== null) return node.exact.get(part) ?? null;
+  return node.part === part ? node.only : null;
 }

@@ -99,7 +99,10 @@ export function partsOfPath(pattern: string, stance: Stance): Part[] {
 }
 
 /** Every list of segments that some server might take the path for: folded, and without a slash at the end. */
-export function guardReadings({ segments, opens }: CanonicalRequest): readonly (readonly string[])[] {
+export function guardReadings(request: CanonicalRequest): readonly (readonly string[])[] {
+  const { segments, opens, path } = request;
+  // Most paths have one spelling: nothing to fold, to decode again or to cut.
+  if (opens.length === 0 && !/[A-Z%]|.\/$/.test(path)) return [segments];
   const folded = segments.map((segment) => segment.toLowerCase());
   while (folded.length > 1 && folded.at(-1) === '') folded.pop();
   const isPlain = opens.length === 0 && !folded.some((segment) => segment.includes('%'));

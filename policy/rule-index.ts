@@ -18,8 +18,9 @@ export interface RuleIndex {
 
 /** Rules of one host pattern, port and scheme. */
 interface Bucket {
-  readonly place: Omit<Place, 'hosts'>;
-  readonly anyPath: number[];
+  readonly port: Place['port'];
+  readonly scheme: Place['scheme'];
+  anyPath: number[] | null;
   paths: PartTree | null;
   lowest: number;
 }
@@ -30,8 +31,8 @@ interface Resolution {
   readonly nearest: number;
 }
 
-/** Names that agents ask for are few; whoever asks for many only loses the shortcut. */
-const maxResolutions = 1024;
+/** Names that agents ask for are few, and rules name most of them; whoever asks for many only loses the shortcut. */
+const spareResolutions = 1024;
 
 export function createRuleIndex(
   rules: readonly CompiledRule[],
@@ -49,13 +50,15 @@ export function createRuleIndex(
   let steps = 0;
   let nearestIndex = Infinity;
   let nearestField: 'place' | 'paths' = 'place';
+  let readFor: CanonicalRequest | null = null;
+  let readings: readonly (readonly string[])[] = [];
   let visitor: (rule: CompiledRule) => void = () => {};
 
   for (const [index, { rule }] of rules.entries()) {
     const place = placeOf(rule, ruleset, stance);
     for (const bucket of bucketsOf(place)) {
       bucket.lowest = Math.min(bucket.lowest, index);
-      if (rule.paths === undefined) bucket.anyPath.push(index);
+      if (rule.paths === undefined) (bucket.anyPath ??= []).push(index);
       else {
         bucket.paths ??= createPartTree();
         for (const path of rule.paths) bucket.paths.add(partsOfPath(path, stance), index);
@@ -87,7 +90,7 @@ export function createRuleIndex(
       if (bucket !== undefined && !found.includes(bucket)) found.push(bucket);
     });
     const resolution = { buckets: found, nearest: buckets[hostTree.nearest()]?.lowest ?? Infinity };
-    if (resolutions.size >= maxResolutions) resolutions.clear();
+    if (resolutions.size >= 2 * buckets.length + spareResolutions) resolutions.clear();
     resolutions.set(host, resolution);
     return resolution;
   }
@@ -99,9 +102,17 @@ export function createRuleIndex(
     visitor(rules[index] as CompiledRule);
   }
 
+  function readingsOf(request: CanonicalRequest): readonly (readonly string[])[] {
+    if (readFor !== request) {
+      readings = guardReadings(request);
+      readFor = request;
+    }
+    return readings;
+  }
+
   function searchPaths(paths: PartTree, request: CanonicalRequest): void {
     if (stance === 'grant') steps += paths.match(request.segments, visit);
-    else for (const segments of guardReadings(request)) steps += paths.match(segments, visit);
+    else for (const segments of readingsOf(request)) steps += paths.match(segments, visit);
     const index = paths.nearest();
     if (nearestField === 'place' || index < nearestIndex) nearestIndex = index;
     nearestField = 'paths';
@@ -117,11 +128,11 @@ export function createRuleIndex(
       const { buckets: found, nearest } =
         resolutions.get(request.host) ?? resolve(request.host, reading.labels());
       nearestIndex = nearest;
-      for (const { place, anyPath, paths } of found) {
+      for (const { port, scheme, anyPath, paths } of found) {
         steps += 1;
-        if (place.port !== null && place.port !== request.port) continue;
-        if (place.scheme !== null && place.scheme !== request.scheme) continue;
-        for (const index of anyPath) visit(index);
+        if (port !== null && port !== request.port) continue;
+        if (scheme !== null && scheme !== request.scheme) continue;
+        if (anyPath !== null) for (const index of anyPath) visit(index);
         if (paths !== null) searchPaths(paths, request);
       }
       return steps;
@@ -133,6 +144,6 @@ export function createRuleIndex(
   };
 }
 
-function createBucket(place: Bucket['place']): Bucket {
-  return { place, anyPath: [], paths: null, lowest: Infinity };
+function createBucket({ port, scheme }: Omit<Place, 'hosts'>): Bucket {
+  return { port, scheme, anyPath: null, paths: null, lowest: Infinity };
 }

@@ -3,6 +3,7 @@
 
 import { leaseSeconds, watermarkCovers, type Watermark } from '../../policy/contract.ts';
 import { emptyRuleset, parseRuleset, rulesetRevision, type Ruleset } from '../../policy/ruleset.ts';
+import type { Clock } from '../clock.ts';
 import { asSidecarError, SidecarError } from '../errors.ts';
 import { parseWatermark, type KeptWatermark } from './kept-watermark.ts';
 import { compileSnapshot, type Snapshot, type SnapshotSource } from './snapshot.ts';
@@ -22,13 +23,15 @@ export interface PolicyState extends SnapshotSource {
 export interface PolicyStateOptions {
   readonly kept: KeptWatermark;
   readonly onFailure: (error: SidecarError) => void;
+  /** Is told the operator's time with every event. */
+  readonly clock?: Pick<Clock, 'confirm'>;
   /** Monotonic: a lease must not grow because somebody sets the clock. */
   readonly now?: () => number;
 }
 
 /** @throws SidecarError STATE_UNREADABLE */
 export function createPolicyState(options: PolicyStateOptions): PolicyState {
-  const { kept, onFailure, now = () => performance.now() } = options;
+  const { kept, onFailure, clock, now = () => performance.now() } = options;
   const swapped = new Set<(snapshot: Snapshot) => void>();
   const acknowledgements = new Set<() => void>();
   let highest = kept.load();
@@ -39,6 +42,11 @@ export function createPolicyState(options: PolicyStateOptions): PolicyState {
   let leaseEndsAtMs = -Infinity;
   // A ruleset came that cannot be enforced here: heartbeats confirm that one, not the one in force.
   let superseded = false;
+
+  /** Also of an event that is refused for being older: its time is not. */
+  function confirmClock(time: number | null): void {
+    if (time !== null) clock?.confirm(time);
+  }
 
   function advance(watermark: Watermark): void {
     highest = { ...highest, ...watermark };
@@ -77,7 +85,8 @@ export function createPolicyState(options: PolicyStateOptions): PolicyState {
       return () => swapped.delete(listener);
     },
     acceptRuleset(event) {
-      const { revision, watermark, lease, ruleset } = readRulesetEvent(event);
+      const { revision, watermark, time, lease, ruleset } = readRulesetEvent(event);
+      confirmClock(time);
       if (!watermarkCovers(watermark, highest)) throw new SidecarError('RULESET_OLDER');
       try {
         swap(readRuleset(ruleset, revision));
@@ -93,8 +102,10 @@ export function createPolicyState(options: PolicyStateOptions): PolicyState {
       }
     },
     acceptHeartbeat(event) {
-      const watermark = parseWatermark((event as { watermark?: unknown } | null)?.watermark);
-      if (watermark === null) throw new SidecarError('STREAM_MALFORMED');
+      const { watermark: mark, time: sentAt } = (event ?? {}) as Readonly<Record<string, unknown>>;
+      const [watermark, time] = [parseWatermark(mark), parseTime(sentAt)];
+      if (watermark === null || time === undefined) throw new SidecarError('STREAM_MALFORMED');
+      confirmClock(time);
       if (!watermarkCovers(watermark, highest)) throw new SidecarError('RULESET_OLDER');
       advance(watermark);
       if (!superseded) leaseEndsAtMs = now() + leaseSeconds * 1000;
@@ -108,18 +119,31 @@ export function createPolicyState(options: PolicyStateOptions): PolicyState {
 interface ReadEvent {
   readonly revision: string;
   readonly watermark: Watermark;
+  readonly time: number | null;
   readonly lease: number;
   readonly ruleset: unknown;
 }
 
 function readRulesetEvent(event: unknown): ReadEvent {
-  const { revision, watermark: mark, lease, ruleset } = (event ?? {}) as Readonly<Record<string, unknown>>;
-  const watermark = parseWatermark(mark);
+  const {
+    revision,
+    watermark: mark,
+    time: sentAt,
+    lease,
+    ruleset,
+  } = (event ?? {}) as Readonly<Record<string, unknown>>;
+  const [watermark, time] = [parseWatermark(mark), parseTime(sentAt)];
   const named = typeof revision === 'string' && /^[0-9a-f]{1,64}$/.test(revision);
-  if (!named || watermark === null || typeof lease !== 'number' || !(lease >= 0)) {
+  if (!named || watermark === null || time === undefined || typeof lease !== 'number' || !(lease >= 0)) {
     throw new SidecarError('STREAM_MALFORMED');
   }
-  return { revision, watermark, lease, ruleset };
+  return { revision, watermark, time, lease, ruleset };
+}
+
+/** Null when an operator that knows no such field sent none; undefined when it is no time. */
+function parseTime(time: unknown): number | null | undefined {
+  if (time === undefined) return null;
+  return Number.isSafeInteger(time) && (time as number) > 0 ? (time as number) : undefined;
 }
 
 function readRuleset(value: unknown, revision: string): Snapshot {

@@ -1,8 +1,9 @@
 // What this sidecar tells the operator: the revision it enforces and how its credentials fare, on each change and
-// now and then, so that a replica that starts afresh learns of it.
+// now and then, so that a replica that starts afresh learns of it; and what audited policies would have changed.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { controlPaths, maxReportBytes, type SidecarReport } from '../../policy/contract.ts';
+import type { ShadowTally } from '../audit/shadow-counts.ts';
 import { callBounded, createVerifyingAgent } from '../bounded-call.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import type { Diagnostics } from '../diagnostics.ts';
@@ -20,6 +21,8 @@ export interface ReportsOptions {
   readonly endpoint: OperatorEndpoint;
   readonly state: PolicyState;
   readonly credentials: Pick<Credentials, 'report' | 'onChange'>;
+  /** A count is no change: it waits for the next report. */
+  readonly shadow?: Pick<ShadowTally, 'report'>;
   readonly diagnostics: Diagnostics;
   readonly timing?: Partial<ReportTiming>;
 }
@@ -36,7 +39,7 @@ const timeoutMs = 5000;
 const maxAnswerBytes = 16 * 1024;
 
 export function createReports(options: ReportsOptions): Reports {
-  const { endpoint, state, credentials, diagnostics } = options;
+  const { endpoint, state, credentials, shadow, diagnostics } = options;
   const timing = { ...defaultTiming, ...options.timing };
   const closing = new AbortController();
   let wake = new AbortController();
@@ -52,7 +55,11 @@ export function createReports(options: ReportsOptions): Reports {
         url: endpoint.url(controlPaths.reports),
         method: 'POST',
         headers: { authorization: `Bearer ${await endpoint.token()}`, 'content-type': 'application/json' },
-        body: renderReport({ revision: state.acknowledged(), credentials: credentials.report() }),
+        body: renderReport({
+          revision: state.acknowledged(),
+          credentials: credentials.report(),
+          ...(shadow === undefined ? {} : { shadow: shadow.report() }),
+        }),
         timeoutMs,
         maxAnswerBytes,
         failures: operatorFailures,
@@ -92,7 +99,7 @@ export function createReports(options: ReportsOptions): Reports {
   };
 }
 
-/** A report that is too long loses its sentences first: the codes say the same. */
+/** A report that is too long loses its sentences first, since the codes say the same, and then its counts. */
 function renderReport(report: SidecarReport): string {
   const whole = JSON.stringify(report);
   if (Buffer.byteLength(whole) <= maxReportBytes) return whole;
@@ -101,5 +108,8 @@ function renderReport(report: SidecarReport): string {
     state,
     ...(code === undefined ? {} : { code }),
   }));
-  return JSON.stringify({ ...report, credentials });
+  const short = JSON.stringify({ ...report, credentials });
+  return Buffer.byteLength(short) <= maxReportBytes
+    ? short
+    : JSON.stringify({ revision: report.revision, credentials });
 }

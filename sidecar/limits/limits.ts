@@ -1,6 +1,8 @@
 // Limits of an agent in a cluster: its own counters on the state volume, the shared ones from the operator.
 
 import type { Agent } from 'node:https';
+import type { LimitRefusal } from '../../policy/limits/apply.ts';
+import type { Charge } from '../../policy/limits/charge.ts';
 import { callBounded, createVerifyingAgent } from '../bounded-call.ts';
 import { operatorFailures, type OperatorEndpoint } from '../control/operator-endpoint.ts';
 import type { Diagnostics } from '../diagnostics.ts';
@@ -8,7 +10,33 @@ import { SidecarError } from '../errors.ts';
 import { createBootClock, createKeptCounters } from './kept-counters.ts';
 import { createPodBudget } from './pod-budget.ts';
 import { createPolicyBudget } from './policy-budget.ts';
-import { combineBudgets, type Limits } from './reservation.ts';
+import { combineBudgets } from './reservation.ts';
+
+export interface Limits {
+  /** At once where the room is at hand, which it nearly always is. Never rejects. */
+  reserve(charges: readonly Charge[]): Reserved | Promise<Reserved>;
+  /** After the last exchange: keeps what must be kept and gives back what is left. Never rejects. */
+  close(): Promise<void>;
+}
+
+export type Reserved = Reservation | LimitRefusal;
+
+/**
+ * Counts from `reserve` on, for as long as the request waits; from `commit` on for the window's length. Ends with
+ * `release`, or with `commit` and `settle`. Each takes effect once, and not out of this order.
+ */
+export interface Reservation {
+  readonly kind: 'reserved';
+  /**
+   * At the last moment, before the first byte is sent; then it is spent, whatever becomes of the request.
+   * @returns why it must not be sent: a share ran out while the request waited. Then it is released, too.
+   */
+  commit(): LimitRefusal | null;
+  /** After the answer. @param tokens what it says it took; null when that is not known, and what was reserved stays. */
+  settle(tokens: number | null): void;
+  /** The request is not sent; no effect after `commit`. */
+  release(): void;
+}
 
 export interface LimitsOptions {
   readonly endpoint: Pick<OperatorEndpoint, 'url' | 'ca' | 'token'>;
@@ -26,7 +54,7 @@ export function createLimits({ endpoint, stateDirectory, diagnostics }: LimitsOp
   const onFailure = (error: SidecarError): void => diagnostics.failed(error);
   const kept = createKeptCounters({ directory: stateDirectory, onFailure, clock });
   return combineBudgets({
-    Pod: createPodBudget({ kept, now: clock.now, onFailure }),
+    Pod: createPodBudget({ kept, now: () => clock.now(), onFailure }),
     Policy: createPolicyBudget({ post: createPost(endpoint), now: () => performance.now(), onFailure }),
   });
 }

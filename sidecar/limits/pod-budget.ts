@@ -15,6 +15,7 @@ import {
   drop,
   hasRoom,
   isCovered,
+  refund,
   retryAfterMs,
   roomOf,
   spend,
@@ -46,6 +47,8 @@ interface Account {
 
 interface PodClaim extends Claim {
   readonly account: Account;
+  /** Of its bucket, once it was sent. */
+  endMs: number;
 }
 
 /** A chunk lasts for about this long, if the pod goes on as it does. */
@@ -162,19 +165,21 @@ export function createPodBudget({ kept, now, onFailure }: PodBudgetOptions): Bud
       const half = Math.ceil(account.chunk / 2);
       const isLow = saving === null && !isCovered(account.counter, half);
       if (isLow && hasRoom(account.counter, half, charge.max, now())) void saveOnce();
-      return { charge, account };
+      return { charge, account, endMs: Infinity };
     },
     release: (claim) => drop((claim as PodClaim).account.counter, claim.charge.amount),
     isAlive: () => true,
     send(claim) {
       const { charge, account } = claim as PodClaim;
-      if (charge.counts !== 'tokens') spendReserved(account.counter, charge.amount, charge.amount);
+      drop(account.counter, charge.amount);
+      (claim as PodClaim).endMs = spend(account.counter, charge.amount, now());
     },
     settle(claim, amount) {
-      const { charge, account } = claim as PodClaim;
-      spendReserved(account.counter, charge.amount, amount);
-      // More than was reserved is known to this process alone until it is written down.
-      if (amount > charge.amount) void Promise.resolve(saving).then(() => saveOnce());
+      const { charge, account, endMs } = claim as PodClaim;
+      if (amount <= charge.amount) return refund(account.counter, charge.amount - amount, endMs);
+      spend(account.counter, amount - charge.amount, now());
+      // It is known to this process alone until it is written down.
+      void Promise.resolve(saving).then(() => saveOnce());
     },
     async close() {
       clearTimeout(idleCheck);
@@ -182,9 +187,4 @@ export function createPodBudget({ kept, now, onFailure }: PodBudgetOptions): Bud
       if (accounts.size > 0) await saveOnce(true);
     },
   };
-
-  function spendReserved(counter: Counter, reserved: number, amount: number): void {
-    drop(counter, reserved);
-    spend(counter, amount, now());
-  }
 }

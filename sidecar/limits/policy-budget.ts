@@ -199,7 +199,8 @@ export function createPolicyBudget({ post, now, onFailure }: PolicyBudgetOptions
     isAlive: (claim) => canSpend((claim as PolicyClaim).account.purse, claim.charge.amount, now()),
     send(claim) {
       const { account, charge } = claim as PolicyClaim;
-      (claim as PolicyClaim).tokens = spendUnits(account.purse, charge.amount, charge.counts === 'tokens');
+      const mayReturn = charge.counts === 'tokens';
+      (claim as PolicyClaim).tokens = spendUnits(account.purse, charge.amount, mayReturn, now());
     },
     settle(claim, amount) {
       const { account, tokens } = claim as PolicyClaim;

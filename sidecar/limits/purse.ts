@@ -40,8 +40,11 @@ export interface Share {
 }
 
 export interface TokenClaim {
+  readonly sinceMs: number;
   readonly parts: { share: Share; amount: number }[];
 }
+
+const maxClaimMs = 60 * 60_000;
 
 /** What was asked, to understand the answer. */
 export interface Asked {
@@ -79,8 +82,8 @@ export function canSpend(purse: Purse, amount: number, nowMs: number): boolean {
 }
 
 /** Spends reserved units, those that end first; with a claim, what is not needed after all can come back. */
-export function spendUnits(purse: Purse, amount: number, claims: boolean): TokenClaim {
-  const claim: TokenClaim = { parts: [] };
+export function spendUnits(purse: Purse, amount: number, claims: boolean, nowMs: number): TokenClaim {
+  const claim: TokenClaim = { sinceMs: nowMs, parts: [] };
   purse.reserved -= amount;
   let rest = amount;
   for (const share of purse.shares) {
@@ -98,7 +101,7 @@ export function spendUnits(purse: Purse, amount: number, claims: boolean): Token
 
 /** @param amount what was spent of the claim after all, perhaps more than it has. */
 export function settleClaim(purse: Purse, claim: TokenClaim, amount: number): void {
-  purse.claims.delete(claim);
+  if (!purse.claims.delete(claim)) return;
   let rest = amount;
   // In the order of their ends: each was usable when the request was sent, the lapsed ones too.
   for (const { share, amount: part } of claim.parts.toSorted((a, b) => a.share.untilMs - b.share.untilMs)) {
@@ -154,6 +157,7 @@ export function composeAsk(
   periodMs: number,
 ): Asked {
   dropLapsed(purse, nowMs);
+  spendOldClaims(purse, nowMs);
   const ahead = demandOf(purse, nowMs, periodMs);
   giveBack(purse, purse.reserved + ahead);
   const free = freeUnits(purse, nowMs);
@@ -217,6 +221,15 @@ function move(purse: Purse, from: Share, to: Share, amount: number): void {
 export function forgetAsk(purse: Purse, { ask }: Asked): void {
   purse.overdrawn += ask.overdrawn;
   purse.isDirty = true;
+}
+
+/** Leases are not renewed for ever for an answer that does not end. */
+function spendOldClaims({ claims }: Purse, nowMs: number): void {
+  for (const claim of claims) {
+    if (nowMs - claim.sinceMs < maxClaimMs) return;
+    for (const { share, amount } of claim.parts) share.claimed -= amount;
+    claims.delete(claim);
+  }
 }
 
 function halfLifeMs({ fromMs, untilMs }: Share): number {

@@ -1,36 +1,9 @@
-// Limits of one request: all of its charges have room, or nothing is charged. What is reserved counts until the request
-// is sent, and from then on for the window's length; tokens count as reserved until the answer has stated its usage.
+// Limits of one request: all of its charges have room, or nothing is charged.
 
 import { strictest, type LimitRefusal } from '../../policy/limits/apply.ts';
 import type { Charge } from '../../policy/limits/charge.ts';
 import type { Budget, Claim } from './budget.ts';
-
-export interface Limits {
-  /** At once where the room is at hand, which it nearly always is. Never rejects. */
-  reserve(charges: readonly Charge[]): Reserved | Promise<Reserved>;
-  /** After the last exchange: keeps what must be kept and gives back what is left. Never rejects. */
-  close(): Promise<void>;
-}
-
-export type Reserved = Reservation | LimitRefusal;
-
-export function isReservation(reserved: Reserved): reserved is Reservation {
-  return reserved.kind === 'reserved';
-}
-
-/** Ends with `release` or, once it was committed, with `settle`; both may be called more often than needed. */
-export interface Reservation {
-  readonly kind: 'reserved';
-  /**
-   * At the last moment, before the first byte is sent; then it is spent, whatever becomes of the request.
-   * @returns why it cannot be sent: a share ran out while the request waited, and the operator could not be reached.
-   */
-  commit(): LimitRefusal | null;
-  /** After the answer. @param tokens what it says it took; null when that is not known, and what was reserved stays. */
-  settle(tokens: number | null): void;
-  /** The request is not sent; nothing after `commit`. */
-  release(): void;
-}
+import type { Limits, Reservation, Reserved } from './limits.ts';
 
 /** A person or program waits behind the request; the operator answers in milliseconds, or not. */
 const waitMs = 5000;
@@ -56,12 +29,22 @@ export function combineBudgets(budgets: Readonly<Record<Charge['scope'], Budget>
 
   function reservation(claims: readonly Claim[]): Reservation {
     let state: 'reserved' | 'sent' | 'over' = 'reserved';
+
+    function release(): void {
+      if (state !== 'reserved') return;
+      state = 'over';
+      for (const claim of claims) budgetOf(claim.charge).release(claim);
+    }
+
     return {
       kind: 'reserved',
       commit() {
         if (state !== 'reserved') return null;
         const lapsed = claims.find((claim) => !budgetOf(claim.charge).isAlive(claim));
-        if (lapsed !== undefined) return { kind: 'unavailable', charge: lapsed.charge, retryAfterMs: 1000 };
+        if (lapsed !== undefined) {
+          release();
+          return { kind: 'unavailable', charge: lapsed.charge, retryAfterMs: 1000 };
+        }
         state = 'sent';
         for (const claim of claims) budgetOf(claim.charge).send(claim);
         return null;
@@ -74,11 +57,7 @@ export function combineBudgets(budgets: Readonly<Record<Charge['scope'], Budget>
           if (counts === 'tokens') budgetOf(claim.charge).settle(claim, tokens ?? amount);
         }
       },
-      release() {
-        if (state !== 'reserved') return;
-        state = 'over';
-        for (const claim of claims) budgetOf(claim.charge).release(claim);
-      },
+      release,
     };
   }
 

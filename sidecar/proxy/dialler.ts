@@ -1,11 +1,12 @@
 // One connection to an upstream: names are resolved by us, every address is checked, and the connection goes to an
-// address that was. TLS is always verified, against Node's own roots and the destination's CA alone.
+// address that was. TLS is always verified, against Node's own roots and the destination's CA alone; what is plain HTTP
+// was said to be by an AgentDestination.
 
 import { once } from 'node:events';
-import { isIP } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import {
   checkServerIdentity,
-  connect,
+  connect as startTls,
   createSecureContext,
   rootCertificates,
   type PeerCertificate,
@@ -22,11 +23,13 @@ export interface Place {
   /** The canonical host that the agent named: it is what the certificate must prove. */
   readonly host: string;
   readonly port: number;
+  /** `http` only where an AgentDestination says so, or nothing of ours is on the request. */
+  readonly scheme: 'https' | 'http';
   readonly destination: RulesetDestination | null;
 }
 
 /** @throws ConnectError */
-export type Dial = (place: Place) => Promise<TLSSocket>;
+export type Dial = (place: Place) => Promise<Socket>;
 
 export interface DiallerOptions {
   readonly resolver: Resolver;
@@ -72,8 +75,8 @@ export function createDialler({ resolver, guard }: DiallerOptions): Dial {
     );
   }
 
-  async function dialAddress(place: Place, address: string, timeoutMs: number): Promise<TLSSocket> {
-    const socket = connect({
+  function connectTls(place: Place, address: string): TLSSocket {
+    return startTls({
       host: address,
       port: place.port,
       // An address has no SNI; its certificate is then checked for the address itself.
@@ -83,6 +86,10 @@ export function createDialler({ resolver, guard }: DiallerOptions): Dial {
       checkServerIdentity: checkAlternativeNames,
       ALPNProtocols: ['http/1.1'],
     });
+  }
+
+  async function dialAddress(place: Place, address: string, timeoutMs: number): Promise<Socket> {
+    const socket = place.scheme === 'https' ? connectTls(place, address) : connect(place.port, address);
     socket.setNoDelay(true).setKeepAlive(true, tcpKeepAliveMs);
     // Between our listeners and undici's there is a moment without any, and an unheard error ends the process.
     socket.on('error', () => {});
@@ -94,7 +101,7 @@ export function createDialler({ resolver, guard }: DiallerOptions): Dial {
       socket.destroy(Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' }));
     }, timeoutMs);
     try {
-      await once(socket, 'secureConnect');
+      await once(socket, place.scheme === 'https' ? 'secureConnect' : 'connect');
       return socket;
     } catch (error) {
       socket.destroy();

@@ -125,7 +125,8 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
         head = { ...head, request: { ...head.request, body: { kind: 'read', ...prefix } } };
         continue;
       }
-      const refusal = refusalOfDecision(decision) ?? strayPlaceholder(head) ?? (await charging.take(decision));
+      const refusal =
+        refusalOfDecision(decision) ?? strayPlaceholder(head) ?? (await charging.take(decision));
       if (refusal !== null) return refusal;
       const injection = await resolve(decision, snapshot, trail);
       if (injection !== null && isRefusal(injection)) return injection;
@@ -205,6 +206,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
       {
         host: request.host,
         port: request.port,
+        scheme: request.scheme === 'http' ? 'http' : 'https',
         destination:
           decision.destination === null
             ? null
@@ -245,9 +247,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     const again = now.decide(head.request, clock.nowMs());
     if (!isDecided(again)) return refuseChanged();
     const same = again.credential === decision.credential && again.destination === decision.destination;
-    return (
-      refusalOfDecision(again) ?? (same ? null : refuseChanged())
-    );
+    return refusalOfDecision(again) ?? (same ? null : refuseChanged());
   }
 
   /** @returns whether the request should be sent once more, with another secret. */

@@ -8,11 +8,13 @@ import type { Duplex } from 'node:stream';
 import type { Authority as Place } from '../../policy/canonical.ts';
 import { refuse, type Refusal } from '../../policy/refusal.ts';
 import type { Audit } from '../audit/record.ts';
+import type { Clock } from '../clock.ts';
 import type { SnapshotSource } from '../control/snapshot.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import { createAddressGuard } from '../dns/addresses.ts';
 import type { Resolver } from '../dns/resolver.ts';
 import { SidecarError } from '../errors.ts';
+import type { Limits } from '../limits/limits.ts';
 import { createServer } from '../node-http.ts';
 import type { Authority } from '../tls/authority.ts';
 import { createDialler } from './dialler.ts';
@@ -26,6 +28,8 @@ import { createUpstreams } from './upstream.ts';
 export interface ProxyOptions {
   readonly snapshots: SnapshotSource;
   readonly credentials: Pick<Credentials, 'resolve' | 'replace'>;
+  readonly limits: Limits;
+  readonly clock: Clock;
   readonly authority: Authority;
   readonly resolver: Resolver;
   readonly audit: Audit;
@@ -41,7 +45,7 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-const limits = {
+const bounds = {
   /** Of one head, target included; the sum that `headers_too_large` names. */
   maxHeaderSize: 64 * 1024,
   /** From the connection's start, or the first byte of a later request, to the end of the head. */
@@ -69,12 +73,21 @@ interface Connection {
   readonly waiting: Agent[];
 }
 
-export function createProxy({ snapshots, credentials, authority, resolver, audit }: ProxyOptions): Proxy {
+export function createProxy(options: ProxyOptions): Proxy {
+  const { snapshots, credentials, limits, authority, resolver, audit, clock } = options;
   const ownPorts = new Set<number>();
   const guard = createAddressGuard({ ownAddresses: addressesOfThisPod(), ownPorts });
-  const inFlight = createInFlight(snapshots);
+  const inFlight = createInFlight(snapshots, clock);
   const upstreams = createUpstreams(createDialler({ resolver, guard }));
-  const handle = createExchangeHandler({ snapshots, credentials, upstreams, inFlight, audit });
+  const handle = createExchangeHandler({
+    snapshots,
+    credentials,
+    limits,
+    upstreams,
+    inFlight,
+    audit,
+    clock,
+  });
   const servers: Server[] = [];
   const sockets = new Set<Duplex>();
   const connections = new WeakMap<Duplex, Connection>();
@@ -88,7 +101,7 @@ export function createProxy({ snapshots, credentials, authority, resolver, audit
   });
 
   function createFront(): Server {
-    const server = createServer({ ...limits, requireHostHeader: false, optimizeEmptyRequests: true });
+    const server = createServer({ ...bounds, requireHostHeader: false, optimizeEmptyRequests: true });
     // Node would drop the headers beyond its limit without a word; ours refuses them.
     server.maxHeadersCount = 0;
     server.maxConnections = maxConnections;

@@ -1,6 +1,6 @@
 // Connections to upstreams, kept alive but never shared between two hosts, credentials or ruleset revisions.
 
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import type { buildConnector, Dispatcher } from 'undici';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import { hostHeader } from './head.ts';
@@ -56,7 +56,7 @@ export function createUpstreams(dial: Dial): Upstreams {
       pools = new Map();
       revision = route.revision;
     }
-    const key = `${route.host} ${route.port} ${route.credential} ${route.destination?.names[0]}`;
+    const key = `${route.scheme} ${route.host} ${route.port} ${route.credential} ${route.destination?.names[0]}`;
     const usedAtMs = performance.now();
     const kept = pools.get(key);
     if (kept !== undefined) {
@@ -71,7 +71,7 @@ export function createUpstreams(dial: Dial): Upstreams {
 
   function createPool(route: Route): Pool {
     // The origin is also what goes out as Host, always.
-    return new Pool(`https://${hostHeader(route, 'https')}`, {
+    return new Pool(`${route.scheme}://${hostHeader(route, route.scheme)}`, {
       connect: (_options, done) => void connect(route, done),
       allowH2: false,
       pipelining: 1,
@@ -84,7 +84,7 @@ export function createUpstreams(dial: Dial): Upstreams {
   }
 
   async function connect(route: Route, done: buildConnector.Callback): Promise<void> {
-    let socket: TLSSocket;
+    let socket: Socket;
     try {
       socket = await dial(route);
     } catch (error) {

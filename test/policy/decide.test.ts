@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { compileDecider } from '../../policy/decide.ts';
+import { compileDecider, decideWhole } from '../../policy/decide.ts';
 import type { Decision } from '../../policy/decision.ts';
 import type { CanonicalRequest } from '../../policy/request.ts';
 import type { Ruleset, RulesetCredential, RulesetRule } from '../../policy/ruleset.ts';
@@ -11,7 +11,7 @@ import { canonicalRequest } from '../support/canonical-request.ts';
 const agent = { namespace: 'research', serviceAccount: 'triage' };
 
 function rule(fields: Partial<RulesetRule>): RulesetRule {
-  return { policy: 'p', name: 'r', ...fields };
+  return { policy: 'p', name: 'r', action: 'Allow', ...fields };
 }
 
 function credential(fields: Partial<RulesetCredential> = {}): RulesetCredential {
@@ -28,7 +28,7 @@ const wiki = { names: ['wiki.tools.svc', 'wiki.tools'], port: 8443, scheme: 'htt
 
 function decide(ruleset: Partial<Ruleset>, request: string | CanonicalRequest): Decision {
   const whole = { ...emptyRuleset(agent), ...ruleset };
-  return compileDecider(whole, 'rev')(typeof request === 'string' ? canonicalRequest(request) : request);
+  return decideWhole(compileDecider(whole, 'rev'), typeof request === 'string' ? canonicalRequest(request) : request, Date.parse('2026-11-23T09:00:00Z'));
 }
 
 const read = rule({ name: 'read', hosts: ['api.example'], methods: ['GET'], paths: ['/v1/**'] });

@@ -1,0 +1,15 @@
+// What a namespace's resources are checked against.
+
+import type { Labels } from './resources/selector.ts';
+
+/** Raw objects, as the API server returned them. */
+export interface CheckContext {
+  readonly namespaceLabels: Labels;
+  /** Of the namespace. */
+  readonly credentials: readonly unknown[];
+  readonly policies: readonly unknown[];
+  /** Of the cluster. */
+  readonly stores: readonly unknown[];
+  readonly destinations: readonly unknown[];
+  readonly clusterPolicies: readonly unknown[];
+}

@@ -1,0 +1,128 @@
+// Whether two patterns can match one thing, and whether one matches all that another does: for findings about rules.
+// The second errs on the side of no.
+
+import { matchText } from './glob.ts';
+import { hostParts, pathParts } from './match.ts';
+import { anyNumber, type Part } from './part-tree.ts';
+import type { RulesetMatch } from './ruleset.ts';
+
+export function hostsOverlap(a: string, b: string): boolean {
+  return a === b || (isGlob(a, b) && partsOverlap(hostParts(a), hostParts(b)));
+}
+
+export function pathsOverlap(a: string, b: string): boolean {
+  return a === b || (isGlob(a, b) && partsOverlap(pathParts(a), pathParts(b)));
+}
+
+export function hostCovers(wide: string, narrow: string): boolean {
+  return wide === narrow || (wide.includes('*') && partsCover(hostParts(wide), hostParts(narrow)));
+}
+
+export function pathCovers(wide: string, narrow: string): boolean {
+  return wide === narrow || (wide.includes('*') && partsCover(pathParts(wide), pathParts(narrow)));
+}
+
+/** Whether some request lies in both, as far as host or destination, method and path say. */
+export function matchesOverlap(a: RulesetMatch, b: RulesetMatch): boolean {
+  return (
+    placesMeet(a, b, (x, y) => hostsOverlap(x, y)) &&
+    listsMeet(a.methods, b.methods, (x, y) => x === y) &&
+    listsMeet(a.paths, b.paths, (x, y) => pathsOverlap(x, y))
+  );
+}
+
+/** Whether every request of the narrow one lies in the wide one, as far as host or destination, method and path say. */
+export function matchCovers(wide: RulesetMatch, narrow: RulesetMatch): boolean {
+  const placed =
+    wide.destination !== undefined
+      ? wide.destination === narrow.destination
+      : wide.hosts === undefined ||
+        (narrow.hosts !== undefined && everyCovered(wide.hosts, narrow.hosts, hostCovers));
+  return (
+    placed &&
+    everyCovered(wide.methods, narrow.methods, (x, y) => x === y) &&
+    everyCovered(wide.paths, narrow.paths, pathCovers)
+  );
+}
+
+function placesMeet(a: RulesetMatch, b: RulesetMatch, meet: (x: string, y: string) => boolean): boolean {
+  if (a.destination !== undefined || b.destination !== undefined) return a.destination === b.destination;
+  return listsMeet(a.hosts, b.hosts, meet);
+}
+
+type List = readonly string[] | undefined;
+
+/** An absent list is everything. */
+function listsMeet(a: List, b: List, meet: (x: string, y: string) => boolean): boolean {
+  return a === undefined || b === undefined || a.some((x) => b.some((y) => meet(x, y)));
+}
+
+function everyCovered(wide: List, narrow: List, covers: (x: string, y: string) => boolean): boolean {
+  if (wide === undefined) return true;
+  return narrow?.every((y) => wide.some((x) => covers(x, y))) ?? false;
+}
+
+function isGlob(a: string, b: string): boolean {
+  return a.includes('*') || b.includes('*');
+}
+
+/** Both patterns walked side by side; each pair of positions once. */
+function partsOverlap(a: readonly Part[], b: readonly Part[]): boolean {
+  const width = b.length + 1;
+  const known = new Map<number, boolean>();
+  function from(i: number, j: number): boolean {
+    const key = i * width + j;
+    const seen = known.get(key);
+    if (seen !== undefined) return seen;
+    known.set(key, false);
+    const found = walk(i, j);
+    known.set(key, found);
+    return found;
+  }
+  function walk(i: number, j: number): boolean {
+    const x = a[i];
+    const y = b[j];
+    if (x === anyNumber) return from(i + 1, j) || (y !== undefined && from(i, j + 1));
+    if (y === anyNumber) return from(i, j + 1) || (x !== undefined && from(i + 1, j));
+    if (x === undefined || y === undefined) return x === y;
+    return textsOverlap(x, y) && from(i + 1, j + 1);
+  }
+  return from(0, 0);
+}
+
+/** The same for `*` inside one part. */
+function textsOverlap(a: string, b: string): boolean {
+  if (!a.includes('*')) return matchText(b, a);
+  if (!b.includes('*')) return matchText(a, b);
+  // Between two globs only the ends before the first and after the last star can contradict each other.
+  const [beginA = '', endA = ''] = [a.slice(0, a.indexOf('*')), a.slice(a.lastIndexOf('*') + 1)];
+  const [beginB = '', endB = ''] = [b.slice(0, b.indexOf('*')), b.slice(b.lastIndexOf('*') + 1)];
+  const begins = beginA.startsWith(beginB) || beginB.startsWith(beginA);
+  return begins && (endA.endsWith(endB) || endB.endsWith(endA));
+}
+
+/** What `**` of the narrow one stands for must be inside a `**` of the wide one. */
+function partsCover(wide: readonly Part[], narrow: readonly Part[]): boolean {
+  let reached = enter(new Set([0]), wide);
+  for (const part of narrow) {
+    const next = new Set<number>();
+    for (const at of reached) {
+      const own = wide[at];
+      if (own === anyNumber) next.add(at);
+      else if (own !== undefined && part !== anyNumber && textCovers(own, part)) next.add(at + 1);
+    }
+    reached = enter(next, wide);
+  }
+  return reached.has(wide.length);
+}
+
+/** A `**` may stand for nothing. */
+function enter(positions: Set<number>, parts: readonly Part[]): Set<number> {
+  for (const at of positions) if (parts[at] === anyNumber) positions.add(at + 1);
+  return positions;
+}
+
+/** A star of the narrow one is an ordinary character to the wide one, which only a star of its own takes. */
+function textCovers(wide: string, narrow: string): boolean {
+  return wide === narrow || matchText(wide, narrow);
+}

@@ -1,0 +1,113 @@
+// What is wrong with one rule by itself, and with what it names: that it can never match, or lies outside its
+// credential's ceiling.
+
+import { compileWhen } from './cel/when.ts';
+import { findFieldProblems } from './fields/problems.ts';
+import { findGithubProblems } from './github/form.ts';
+import { matchesOverlap } from './overlap.ts';
+import type { Finding } from './parse.ts';
+import type { AgentCredential, AgentDestination } from './resources/kinds.ts';
+import type { ClusterRule, Rule } from './resources/rule.ts';
+import type { RulesetFields, RulesetGithub, RulesetMatch, RulesetSchedule } from './ruleset.ts';
+import { findScheduleProblems } from './schedule.ts';
+
+/** Conditions that nothing satisfies, or that cannot be evaluated: a grant then grants nothing, a guard guards all. */
+export function findRuleProblems(rule: Rule | ClusterRule, at: string): readonly Finding[] {
+  const problems = [
+    ...fieldProblems(rule.query, 'query'),
+    ...fieldProblems(rule.headers, 'headers'),
+    ...fieldProblems(rule.body, 'body'),
+    ...(rule.mcp?.tools ?? []).flatMap((tool, index) =>
+      fieldProblems(tool.arguments, `mcp.tools[${index}].arguments`),
+    ),
+    ...scheduleProblems(rule.during, 'during'),
+    ...scheduleProblems(rule.outside, 'outside'),
+    ...whenProblems(rule.when),
+    ...(rule.github === undefined ? [] : findGithubProblems(rule.github as RulesetGithub, rule.action)),
+  ];
+  const isGuard = rule.action === 'Deny' || !('credential' in rule || rule.action === 'Allow');
+  const effect = isGuard ? 'so the rule stops whatever else of it matches' : 'so the rule grants nothing';
+  return problems.map(({ field, message, isFatal = true }) => ({
+    reason: isFatal ? 'NeverMatches' : 'Advice',
+    field: `${at}.${field}`,
+    message: isFatal ? `${message}, ${effect}` : message,
+    blocking: false,
+  }));
+}
+
+interface Problem {
+  readonly field: string;
+  readonly message: string;
+  /** False for what works, but not as its author may think. */
+  readonly isFatal?: boolean;
+}
+
+function fieldProblems(fields: object | undefined, where: string): readonly Problem[] {
+  return fields === undefined ? [] : findFieldProblems(fields as RulesetFields, where);
+}
+
+function scheduleProblems(schedule: object | undefined, field: string): readonly Problem[] {
+  if (schedule === undefined) return [];
+  const message = findScheduleProblems(schedule as RulesetSchedule);
+  return message === null ? [] : [{ field, message }];
+}
+
+function whenProblems(when: string | undefined): readonly Problem[] {
+  if (when === undefined) return [];
+  const { problem } = compileWhen(when, 'grant', { namespace: 'default', serviceAccount: 'default' });
+  return problem === null ? [] : [{ field: 'when', message: problem }];
+}
+
+export function findOutsideCeiling(
+  rule: Rule,
+  at: string,
+  credential: AgentCredential | undefined,
+  destination: AgentDestination | undefined,
+): readonly Finding[] {
+  const scheme = (destination?.spec.service ?? destination?.spec.host)?.scheme ?? 'https';
+  const findings: Finding[] = [];
+  if (scheme === 'tcp') {
+    findings.push({
+      reason: 'NotCarried',
+      field: `${at}.destination`,
+      message: `names a destination of scheme tcp, which this version does not relay yet: such connections are refused`,
+      blocking: false,
+    });
+  }
+  if (credential === undefined) return findings;
+  if (scheme !== 'https') {
+    findings.push({
+      reason: 'OutsideCeiling',
+      field: `${at}.credential`,
+      message: `is never sent over plain ${scheme}: leave credential out, or give the destination scheme: https`,
+      blocking: false,
+    });
+    return findings;
+  }
+  // The form's hosts and paths are many; its own check says what they need of a credential.
+  if (rule.github !== undefined) return findings;
+  const { allow } = credential.spec;
+  const match = rule as RulesetMatch;
+  if (!allow.some((entry) => matchesOverlap(match, entry as RulesetMatch))) {
+    findings.push({
+      reason: 'OutsideCeiling',
+      field: `${at}.credential`,
+      message: `lists nothing under spec.allow of ${credential.metadata.name} that this rule matches, so every request is refused: credential_ceiling`,
+      blocking: false,
+    });
+    return findings;
+  }
+  for (const [index, host] of (rule.hosts ?? []).entries()) {
+    const isInside = allow.some((entry) =>
+      matchesOverlap({ ...match, hosts: [host] }, entry as RulesetMatch),
+    );
+    if (isInside) continue;
+    findings.push({
+      reason: 'OutsideCeiling',
+      field: `${at}.hosts[${index}]`,
+      message: `lies outside spec.allow of ${credential.metadata.name}, so requests there are refused: credential_ceiling`,
+      blocking: false,
+    });
+  }
+  return findings;
+}
