@@ -1,9 +1,10 @@
-// Who the command is taken for in local mode, and the ruleset that follows.
+// Who is taken for the agent where there is no pod, and the ruleset that follows.
 
 import { compileRuleset, type Compiled } from '../policy/compile.ts';
 import { labelName, objectName } from '../policy/resources/names.ts';
+import type { LabelSelector } from '../policy/resources/selector.ts';
 import type { Agent } from '../policy/selection.ts';
-import type { AnyResource } from './resource-files.ts';
+import { defaultNamespace, type AnyResource } from './resource-files.ts';
 import { UsageError } from './usage-error.ts';
 
 /**
@@ -31,39 +32,69 @@ export function parseAgent(text: string | null, resources: readonly AnyResource[
 }
 
 function defaultAgent(resources: readonly AnyResource[]): Agent {
-  const policies = resources.filter((resource) => resource.kind === 'AgentPolicy');
-  const selecting = policies.find(
-    ({ spec }) => spec.agents.podSelector !== undefined || spec.agents.serviceAccounts !== undefined,
+  const selecting = resources.find(
+    (resource) =>
+      (resource.kind === 'AgentPolicy' && Object.keys(resource.spec.agents).length > 0) ||
+      (resource.kind === 'ClusterAgentPolicy' && resource.spec.agents.serviceAccounts !== undefined),
   );
-  const namespaces = [...new Set(policies.map(({ metadata }) => metadata.namespace ?? 'default'))];
+  const namespaces = [
+    ...new Set(
+      resources
+        .filter(({ kind }) => kind === 'AgentPolicy')
+        .map(({ metadata }) => metadata.namespace ?? defaultNamespace),
+    ),
+  ];
   if (selecting !== undefined || namespaces.length > 1) {
     const why =
       selecting === undefined
         ? 'there are policies of several namespaces'
         : `the policy ${selecting.metadata.name} selects agents`;
     throw new UsageError(
-      `--as is missing: ${why}, so say who the command is, such as --as research/triage,app=triage`,
+      `--as is missing: ${why}, so say who the agent is, such as --as research/triage,app=triage`,
     );
   }
-  return agentOf(namespaces[0] ?? 'default', 'default', {});
+  return agentOf(namespaces[0] ?? defaultNamespace, 'default', {});
 }
 
 function agentOf(namespace: string, serviceAccount: string, labels: Record<string, string>): Agent {
   return { namespace, serviceAccount, namespaceLabels: {}, podLabels: [labels] };
 }
 
-/** Compiles for an agent that every namespace selector lets in: there are no namespaces to have labels here. */
+/** What selects namespaces by label, such as `AgentDestination wiki`. */
+export function namespaceSelectors(resources: readonly AnyResource[]): string[] {
+  return resources
+    .filter((resource) => Object.keys(namespaceSelectorOf(resource) ?? {}).length > 0)
+    .map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+}
+
+function namespaceSelectorOf(resource: AnyResource): LabelSelector | undefined {
+  if (resource.kind === 'ClusterAgentPolicy') return resource.spec.agents.namespaceSelector;
+  const isShared = resource.kind === 'AgentSecretStore' || resource.kind === 'AgentDestination';
+  return isShared ? resource.spec.namespaceSelector : undefined;
+}
+
+/** Where no namespace is there to have labels, every namespace selector matches. */
+export function openNamespaceSelectors(resources: readonly AnyResource[]): AnyResource[] {
+  return resources.map((resource): AnyResource => {
+    if (namespaceSelectorOf(resource) === undefined) return resource;
+    if (resource.kind === 'ClusterAgentPolicy') {
+      const { namespaceSelector: _, ...agents } = resource.spec.agents;
+      return { ...resource, spec: { ...resource.spec, agents } };
+    }
+    return { ...resource, spec: { ...resource.spec, namespaceSelector: {} } } as AnyResource;
+  });
+}
+
 export function compileForAgent(resources: readonly AnyResource[], agent: Agent): Compiled {
   const ofKind = (kind: AnyResource['kind']): AnyResource[] =>
     resources.filter((resource) => resource.kind === kind);
-  const opened = (kind: 'AgentSecretStore' | 'AgentDestination'): object[] =>
-    ofKind(kind).map((resource) => ({ ...resource, spec: { ...resource.spec, namespaceSelector: {} } }));
   return compileRuleset({
     agent,
     policies: ofKind('AgentPolicy'),
+    clusterPolicies: ofKind('ClusterAgentPolicy'),
     credentials: ofKind('AgentCredential'),
-    stores: opened('AgentSecretStore'),
-    destinations: opened('AgentDestination'),
+    stores: ofKind('AgentSecretStore'),
+    destinations: ofKind('AgentDestination'),
     settings: { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '' },
   });
 }

@@ -1,76 +1,52 @@
 #!/usr/bin/env node
 // The outrider command.
 
-import { isIP } from 'node:net';
-import { parseArgs } from 'node:util';
-import type { RunOptions } from './run.ts';
 import { UsageError } from './usage-error.ts';
 
-const usage = `Usage: outrider run -f DIR [--as NAMESPACE/SERVICEACCOUNT[,LABEL=VALUE...]] [--resolve HOST:ADDRESS]... -- COMMAND [ARG...]
+interface Command {
+  readonly usage: string;
+  /** @returns the exit code. */
+  readonly main: (args: readonly string[]) => Promise<number>;
+}
 
-Runs a command with Outrider as its proxy and prints each decision.
+/** Each is loaded when it is asked for, so that the help does not wait for a proxy. */
+const commands: Readonly<Record<string, readonly [summary: string, load: () => Promise<Command>]>> = {
+  run: ['runs a command with Outrider as its proxy', () => import('./commands/run.ts')],
+  test: ['runs the PolicyTests of a directory', () => import('./commands/test.ts')],
+  explain: [
+    'says what becomes of one request, and what every rule has to do with it',
+    () => import('./commands/explain.ts'),
+  ],
+  lint: ['says what is wrong with resources, or never takes effect', () => import('./commands/lint.ts')],
+  diff: ['says which requests a change of policies decides differently', () => import('./commands/diff.ts')],
+  fmt: ['writes resource files in their one canonical form', () => import('./commands/fmt.ts')],
+};
 
-  -f DIR       resources to decide by: a directory of YAML files, or one file.
-               Files of secrets are read below DIR/secrets; tokens for a Vault as DIR/tokens/store.NAME.
-  --as WHO     the agent that the command is taken for; needed when a policy selects agents.
-  --resolve    gives a host's address, instead of asking DNS.
+const usage = `Usage: outrider COMMAND [ARG...]
+
+${Object.entries(commands)
+  .map(([name, [summary]]) => `  ${name.padEnd(9)}${summary}`)
+  .join('\n')}
+
+outrider COMMAND --help says more. Exit codes: 0 good, 1 something was found, 2 a mistake in the command line or a file.
 `;
 
-async function main(argv: readonly string[]): Promise<number> {
-  const [command, ...rest] = argv;
-  if (command === undefined || command === 'help' || command === '--help' || command === '-h') {
+async function main([name, ...args]: readonly string[]): Promise<number> {
+  if (name === undefined || name === '--help' || name === '-h' || (name === 'help' && args.length === 0)) {
     process.stdout.write(usage);
-    return command === undefined ? 2 : 0;
+    return name === undefined ? 2 : 0;
   }
-  if (command !== 'run') throw new UsageError(`${command} is no command of outrider\n\n${usage}`);
-  const options = runOptions(rest);
-  if (options === null) {
-    process.stdout.write(usage);
+  const wanted = name === 'help' ? (args[0] ?? '') : name;
+  const [, load] = (Object.hasOwn(commands, wanted) ? commands[wanted] : undefined) ?? [];
+  if (load === undefined) throw new UsageError(`${wanted} is no command of outrider\n\n${usage}`);
+  const command = await load();
+  const end = args.indexOf('--');
+  const own = end < 0 ? args : args.slice(0, end);
+  if (name === 'help' || own.includes('--help') || own.includes('-h')) {
+    process.stdout.write(command.usage);
     return 0;
   }
-  // Loaded when needed, so that the help does not wait for the proxy.
-  const { run } = await import('./run.ts');
-  return run(options);
-}
-
-function runOptions(args: readonly string[]): RunOptions | null {
-  const split = args.indexOf('--');
-  const own = split < 0 ? [...args] : args.slice(0, split);
-  const [file, ...fileArgs] = split < 0 ? [] : args.slice(split + 1);
-  const { values } = parseOwn(own);
-  if (values.help === true) return null;
-  if (values.file === undefined)
-    throw new UsageError(`-f is missing: name the directory of resources\n\n${usage}`);
-  if (file === undefined) throw new UsageError(`the command is missing: write it after --\n\n${usage}`);
-  return {
-    path: values.file,
-    as: values.as ?? null,
-    resolve: Object.fromEntries((values.resolve ?? []).map(parseResolve)),
-    command: [file, ...fileArgs],
-  };
-}
-
-function parseOwn(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        file: { type: 'string', short: 'f' },
-        as: { type: 'string' },
-        resolve: { type: 'string', multiple: true },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}\n\n${usage}`);
-  }
-}
-
-function parseResolve(text: string): [host: string, address: string] {
-  const [, host = '', address = ''] = /^([^:]+):(.+)$/.exec(text) ?? [];
-  if (isIP(address) === 0)
-    throw new UsageError(`--resolve ${text}: write HOST:ADDRESS, such as api.example.com:127.0.0.1`);
-  return [host.toLowerCase(), address];
+  return command.main(args);
 }
 
 try {

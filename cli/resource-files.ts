@@ -1,88 +1,179 @@
 // Resources from YAML files, checked as the cluster would check them.
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
+import { resolve } from 'node:path';
+import { z } from 'zod';
 import { apiGroup } from '../policy/contract.ts';
-import { isParsed, parseResource } from '../policy/parse.ts';
+import { findingsOf, isParsed, parseResource, type Finding } from '../policy/parse.ts';
 import { kinds, type KindName, type Resource } from '../policy/resources/kinds.ts';
+import { labelName, objectName } from '../policy/resources/names.ts';
+import type { Labels } from '../policy/resources/selector.ts';
+import { parsePolicyTest, type PolicyTest } from './policy-test.ts';
+import {
+  problemText,
+  readSourceFiles,
+  type Place,
+  type SourceObject,
+  type SourceProblem,
+} from './source-files.ts';
 import { UsageError } from './usage-error.ts';
 
 export type AnyResource = { [K in KindName]: Resource<K> }[KindName];
 
-/** Namespace of what names none, as kubectl has it. */
-const defaultNamespace = 'default';
+export interface FoundResource {
+  readonly resource: AnyResource;
+  readonly source: SourceObject;
+}
 
-/**
- * Reads every .yaml, .yml and .json file below a directory (but not its `secrets`), or one file.
- * Objects of other groups are left to others; of ours, every one must be good.
- * @throws {UsageError} naming each bad file, document and field.
- */
-export function loadResourceFiles(path: string): AnyResource[] {
-  const files = listFiles(path);
-  if (files.length === 0) throw new UsageError(`${path} holds no .yaml, .yml or .json file`);
-  const problems: string[] = [];
-  const found = new Map<string, { file: string; resource: AnyResource }>();
-  for (const file of files) {
-    for (const [index, document] of parseAllDocuments(readFileSync(file, 'utf8')).entries()) {
-      const where = `${file}, document ${index + 1}`;
-      if (document.errors.length > 0) {
-        problems.push(...document.errors.map((error) => `${where}: ${error.message.split('\n')[0]}`));
+export interface ResourceFiles {
+  readonly found: readonly FoundResource[];
+  readonly tests: readonly PolicyTest[];
+  /** Of the Namespace objects that lie beside them. */
+  readonly namespaces: ReadonlyMap<string, Labels>;
+  readonly problems: readonly SourceProblem[];
+}
+
+/** Namespace of what names none, as kubectl has it. */
+export const defaultNamespace = 'default';
+
+/** Objects of other groups are left to others; of ours, what is not good is a problem. */
+export function readResourceFiles(paths: readonly string[]): ResourceFiles {
+  const { objects, problems: unreadable } = readSourceFiles(paths);
+  const problems = [...unreadable];
+  const found: FoundResource[] = [];
+  const tests: PolicyTest[] = [];
+  const namespaces = new Map<string, Labels>();
+  const fileOf = new Map<string, string>();
+  const report = (place: Place, message: string, field: string | null = null): void => {
+    problems.push({ place, object: null, field, message });
+  };
+  const isFirst = (key: string, place: Place): boolean => {
+    const earlier = fileOf.get(key);
+    if (earlier !== undefined) report(place, `${key} is in ${earlier} too`);
+    fileOf.set(key, place.file);
+    return earlier === undefined;
+  };
+  for (const source of objects) {
+    const { place, value } = source;
+    const header = headerSchema.safeParse(value);
+    if (!header.success) {
+      report(place, 'is no Kubernetes object: it needs apiVersion and kind');
+      continue;
+    }
+    const { apiVersion, kind } = header.data;
+    if (apiVersion === 'v1' && kind === 'Namespace') {
+      const namespace = namespaceSchema.safeParse(value);
+      if (namespace.success) namespaces.set(namespace.data.metadata.name, namespace.data.metadata.labels);
+    }
+    if (!apiVersion.startsWith(`${apiGroup}/`)) continue;
+    if (kind === 'PolicyTest') {
+      const test = parsePolicyTest(source);
+      if (Array.isArray(test)) problems.push(...test);
+      else if (isFirst(`PolicyTest ${test.namespace} ${test.name}`, place)) tests.push(test);
+    } else if (Object.hasOwn(kinds, kind)) {
+      const resource = parseObject(kind as KindName, value);
+      if (!isParsed<AnyResource>(resource)) {
+        problems.push(...resource.map((finding) => problemOf(kind, finding, source)));
         continue;
       }
-      const resource = readObject(document.toJS({ maxAliasCount: 100 }), where, problems);
-      if (resource === null) continue;
-      const { kind, metadata } = resource;
-      const key = [kind, metadata.namespace, metadata.name].filter(Boolean).join(' ');
-      const earlier = found.get(key);
-      if (earlier !== undefined) problems.push(`${where}: ${key} is in ${earlier.file} too`);
-      found.set(key, { file, resource });
+      const { namespace, name } = resource.metadata;
+      if (isFirst([kind, namespace, name].filter(Boolean).join(' '), place)) found.push({ resource, source });
+    } else {
+      const known = [...Object.keys(kinds), 'PolicyTest'].join(', ');
+      report(source.placeOf('kind'), `${kind} is not one of ${known}`, 'kind');
     }
   }
-  if (problems.length > 0) throw new UsageError(problems.join('\n'));
-  return [...found.values()].map(({ resource }) => resource);
+  return { found, tests, namespaces, problems };
 }
 
-function readObject(value: unknown, where: string, problems: string[]): AnyResource | null {
-  if (value === null || value === undefined) return null;
-  const object = value as { apiVersion?: unknown; kind?: unknown };
-  if (
-    typeof object !== 'object' ||
-    typeof object.kind !== 'string' ||
-    typeof object.apiVersion !== 'string'
-  ) {
-    problems.push(`${where}: is no Kubernetes object: it needs apiVersion and kind`);
-    return null;
-  }
-  if (!object.apiVersion.startsWith(`${apiGroup}/`)) return null;
-  if (!Object.hasOwn(kinds, object.kind)) {
-    problems.push(`${where}: kind: ${object.kind} is not one of ${Object.keys(kinds).join(', ')}`);
-    return null;
-  }
-  const kind = object.kind as KindName;
-  const parsed = parseResource(kind, value);
-  if (!isParsed<AnyResource>(parsed as AnyResource)) {
-    const findings = parsed as readonly { field: string; message: string }[];
-    problems.push(...findings.map(({ field, message }) => `${where}: ${kind}: ${field}: ${message}`));
-    return null;
-  }
-  const resource = parsed as AnyResource;
-  if (kinds[kind].scope === 'Cluster') return resource;
-  const namespace = resource.metadata.namespace ?? defaultNamespace;
-  return { ...resource, metadata: { ...resource.metadata, namespace } };
+export type GoodFiles = Omit<ResourceFiles, 'problems'>;
+
+/**
+ * The same for those who need them all to be good.
+ * @throws {UsageError} naming each bad file, document and field.
+ */
+export function loadResourceFiles(paths: readonly string[]): GoodFiles {
+  const { problems, ...files } = readResourceFiles(paths);
+  if (problems.length > 0) throw new UsageError(problems.map(problemText).join('\n'));
+  return files;
 }
 
-function listFiles(path: string): string[] {
-  let isDirectory: boolean;
-  try {
-    isDirectory = statSync(path).isDirectory();
-  } catch {
-    throw new UsageError(`${path} does not exist; -f takes a directory or a file of resources`);
+/**
+ * What else there is in the cluster: floors, destinations, stores. Files that are among the others are not read twice.
+ * @throws {UsageError}
+ */
+export function loadFloors(paths: readonly string[], others: readonly GoodFiles[]): GoodFiles {
+  const { found, tests, namespaces } = loadResourceFiles(paths);
+  const known = others.flatMap((files) => files.found);
+  const files = new Set(known.map(({ source }) => resolve(source.place.file)));
+  const added = found.filter(({ source }) => !files.has(resolve(source.place.file)));
+  const twice = added.find(({ resource }) => known.some((other) => isSame(other.resource, resource)));
+  if (twice !== undefined) {
+    const { kind, metadata } = twice.resource;
+    throw new UsageError(
+      `${twice.source.place.file}: ${kind} ${metadata.name} is in the other directory too`,
+    );
   }
-  if (!isDirectory) return [path];
-  return readdirSync(path, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && /\.(?:ya?ml|json)$/.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((file) => !file.startsWith(join(path, 'secrets')))
-    .toSorted();
+  return { found: added, tests, namespaces };
+}
+
+function isSame(a: AnyResource, b: AnyResource): boolean {
+  return (
+    a.kind === b.kind && a.metadata.name === b.metadata.name && a.metadata.namespace === b.metadata.namespace
+  );
+}
+
+const headerSchema = z.looseObject({ apiVersion: z.string(), kind: z.string() });
+
+const namespaceSchema = z.looseObject({
+  metadata: z.looseObject({ name: z.string(), labels: z.record(z.string(), z.string()).default({}) }),
+});
+
+const name = '[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?';
+const qualifiedName = z
+  .string()
+  .regex(
+    new RegExp(`^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?${name}$`),
+    'is no name of a label or annotation: write such as team or example.com/team',
+  );
+const labelValue = z
+  .string()
+  .regex(
+    new RegExp(`^(${name})?$`),
+    'is no value of a label: at most 63 letters, digits, hyphens, underscores and dots',
+  );
+
+/** What the API server checks for every kind: kubectl's field validation is strict, so what it does not know is refused. */
+const envelope = z.strictObject({
+  apiVersion: z.string(),
+  kind: z.string(),
+  metadata: z.strictObject({
+    name: objectName(),
+    namespace: labelName().optional(),
+    labels: z.record(qualifiedName, labelValue).optional(),
+    annotations: z.record(qualifiedName, z.string()).optional(),
+    ...Object.fromEntries(
+      'generateName uid resourceVersion generation creationTimestamp deletionTimestamp deletionGracePeriodSeconds ownerReferences finalizers managedFields selfLink'
+        .split(' ')
+        .map((key) => [key, z.unknown()]),
+    ),
+  }),
+  spec: z.unknown(),
+  status: z.unknown(),
+});
+
+function parseObject(kind: KindName, value: unknown): AnyResource | readonly Finding[] {
+  const parsed = parseResource(kind, value) as AnyResource | readonly Finding[];
+  const around = envelope.safeParse(value);
+  if (!around.success) {
+    const findings = isParsed<AnyResource>(parsed) ? [] : parsed;
+    const known = new Set(findings.map(({ field }) => field));
+    return [...findingsOf(around.error).filter(({ field }) => !known.has(field)), ...findings];
+  }
+  if (!isParsed<AnyResource>(parsed) || kinds[kind].scope === 'Cluster') return parsed;
+  const namespace = parsed.metadata.namespace ?? defaultNamespace;
+  return { ...parsed, metadata: { ...parsed.metadata, namespace } };
+}
+
+function problemOf(kind: string, { field, message }: Finding, source: SourceObject): SourceProblem {
+  return { place: source.placeOf(field), object: kind, field, message };
 }

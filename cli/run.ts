@@ -16,7 +16,7 @@ import { createProxy } from '../sidecar/proxy/server.ts';
 import { createAuthority } from '../sidecar/tls/authority.ts';
 import { writeTrustStore } from '../sidecar/tls/trust-store.ts';
 import { decisionText } from './decision-text.ts';
-import { compileForAgent, parseAgent } from './local-agent.ts';
+import { compileForAgent, openNamespaceSelectors, parseAgent } from './local-agent.ts';
 import { loadResourceFiles, type AnyResource } from './resource-files.ts';
 
 export interface RunOptions {
@@ -35,7 +35,8 @@ export interface RunOptions {
  * @throws {UsageError} for what the user can mend.
  */
 export async function run(options: RunOptions): Promise<number> {
-  const resources = loadResourceFiles(options.path);
+  const { found } = loadResourceFiles([options.path]);
+  const resources = openNamespaceSelectors(found.map(({ resource }) => resource));
   const agent = parseAgent(options.as, resources);
   const { ruleset, revision } = compileForAgent(resources, agent);
   const beside = statSync(options.path).isDirectory() ? options.path : dirname(options.path);

@@ -130,6 +130,8 @@ function readHeaders(value: unknown, report: Report): string[] {
     if (unseenHeaders.has(name)) report(field, 'is never seen by a rule: a sidecar makes or drops it itself');
     const values = Array.isArray(given) ? given : [given];
     return values.flatMap((each) => {
+      if (name === 'authorization' && String(each).includes(placeholderPrefix))
+        report(field, 'holds a placeholder: write placeholder: namespace.name instead of the header');
       // RFC 9110 section 5.5; a sidecar refuses other bytes before it decides.
       if (typeof each === 'string' && /^[\t\x20-\x7e]*$/.test(each)) return [name, each];
       report(field, 'is no value of a header: write printable ASCII, in quotes where it looks like a number');
