@@ -28,7 +28,6 @@ const maxRepeat = 1000;
 /** @throws {PatternProblem} */
 export function parsePattern(text: string, ignoreCase: boolean): Node {
   const source = createSource(text);
-  const names = new Set<string>();
   const sets = new Map<string, RuneSet>();
 
   function setNode(items: readonly RuneItem[], isNegated: boolean, flags: Flags): Node {
@@ -84,7 +83,7 @@ export function parsePattern(text: string, ignoreCase: boolean): Node {
   function parseAtom(character: string, flags: Flags): Node[] | null {
     switch (character) {
       case '(': {
-        const inner = readGroupStart(source, flags, names);
+        const inner = readGroupStart(source, flags);
         if (inner === null) return null;
         const node = parseChoice(inner);
         if (!source.take(')')) throw new PatternProblem('lacks a closing parenthesis');
@@ -144,14 +143,10 @@ function readRepeat(source: Source, character: string): { min: number; max: numb
 }
 
 /** After `(`: the flags inside, or null for `(?i)`, which sets them for what follows. */
-function readGroupStart(source: Source, flags: Flags, names: Set<string>): Flags | null {
+function readGroupStart(source: Source, flags: Flags): Flags | null {
   if (!source.take('?')) return { ...flags };
-  const name = source.match(/P?<([0-9A-Za-z_]+)>/y)?.[1];
-  if (name !== undefined) {
-    if (names.has(name)) throw new PatternProblem(`names two groups ${name}`);
-    names.add(name);
-    return { ...flags };
-  }
+  // Two of one name are refused by RE2 in C++ and taken by Go's, which is what the API server asks.
+  if (source.match(/P?<[0-9A-Za-z_]+>/y) !== null) return { ...flags };
   const found = source.match(/([imsU]*)(-[imsU]+)?([:)])/y);
   if (found === null) throw new PatternProblem('has a group of a kind that RE2 does not have');
   const changed = { ...flags };

@@ -26,11 +26,15 @@ export function constrain<S extends z.ZodType>(schema: S, constraint: Constraint
     .meta({ ...schema.meta(), 'x-kubernetes-validations': [...before, validation] });
 }
 
+export function countCharacters(value: string): number {
+  return Array.from(value).length;
+}
+
 /** Text of bounded length, which the API server counts in characters and zod's own `max` in UTF-16 units. */
 export function text(maxLength: number, minLength = 0): z.ZodString {
   return z
     .string()
-    .refine((value) => value.length <= maxLength || [...value].length <= maxLength, {
+    .refine((value) => countCharacters(value) <= maxLength, {
       error: `is longer than ${maxLength} characters`,
       abort: true,
     })

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { parsePattern, PatternProblem } from '../pattern/syntax.ts';
-import { constrain, listOf, text } from './constraint.ts';
+import { constrain, countCharacters, listOf, text } from './constraint.ts';
 
 /** What of a matcher looks at a value; `optional` and `type` say when and as what. */
 const valueKeys = ['equals', 'oneOf', 'startsWith', 'pattern', 'min', 'max', 'maxLength'] as const;
@@ -129,13 +129,13 @@ interface NameForm {
 
 const plainName: NameForm = {
   cel: 'key.size() > 0 && key.size() <= 128',
-  holds: (name) => name.length > 0 && [...name].length <= 128,
+  holds: (name) => name.length > 0 && countCharacters(name) <= 128,
   message: 'has more than 16 names, or one that is empty or longer than 128 characters',
 };
 
 const pointer: NameForm = {
   cel: `key.startsWith('/') && key.size() > 1 && key.size() <= 256`,
-  holds: (name) => name.startsWith('/') && name.length > 1 && [...name].length <= 256,
+  holds: (name) => name.startsWith('/') && name.length > 1 && countCharacters(name) <= 256,
   message:
     'has more than 16 names, or one that is no JSON pointer of at most 256 characters: write such as /amount or /items/*/price',
 };

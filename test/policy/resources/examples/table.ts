@@ -1,0 +1,57 @@
+// All examples in one table, the project's own example policies among the good ones.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { parseAllDocuments } from 'yaml';
+import type { BadExample, Manifest } from '../examples.ts';
+import { credentials } from './credentials.ts';
+import { githubForm } from './github.ts';
+import { limits } from './limits.ts';
+import { matchers } from './matchers.ts';
+import { mcp } from './mcp.ts';
+import { patterns } from './patterns.ts';
+import { places } from './places.ts';
+import { platform } from './platform.ts';
+import { rules } from './rules.ts';
+import { schedules } from './schedules.ts';
+import { selectors } from './selectors.ts';
+
+const topics = [
+  selectors,
+  rules,
+  places,
+  matchers,
+  patterns,
+  mcp,
+  githubForm,
+  schedules,
+  limits,
+  credentials,
+  platform,
+];
+
+/** examples/ten: what users of ten kinds need. */
+export function recipes(): Record<string, Manifest> {
+  const folder = new URL('../../../../examples/ten/', import.meta.url);
+  const found: Record<string, Manifest> = {};
+  for (const file of readdirSync(folder)
+    .filter((name) => name.endsWith('.yaml'))
+    .toSorted()) {
+    for (const document of parseAllDocuments(readFileSync(new URL(file, folder), 'utf8'))) {
+      const resource = document.toJS() as Manifest & { kind: string; metadata: { name: string } };
+      found[`examples/ten/${file} (${resource.kind} ${resource.metadata.name})`] = resource;
+    }
+  }
+  return found;
+}
+
+function joined<T>(tables: readonly Readonly<Record<string, T>>[]): Record<string, T> {
+  const all: Record<string, T> = {};
+  for (const [title, example] of tables.flatMap((table) => Object.entries(table))) {
+    if (Object.hasOwn(all, title)) throw new Error(`two examples are called ${title}`);
+    all[title] = example;
+  }
+  return all;
+}
+
+export const allBad: Record<string, BadExample> = joined(topics.map(({ bad }) => bad));
+export const allGood: Record<string, Manifest> = joined([...topics.map(({ good }) => good), recipes()]);
