@@ -21,6 +21,7 @@ import { createCredentialDecision } from './controllers/agent-credential.ts';
 import { createDestinationDecision } from './controllers/agent-destination.ts';
 import { createPolicyDecision } from './controllers/agent-policy.ts';
 import { createStoreDecision } from './controllers/agent-secret-store.ts';
+import { createClusterPolicyDecision } from './controllers/cluster-agent-policy.ts';
 import { createController, type Controller } from './controllers/controller.ts';
 import { connectTriggers } from './controllers/triggers.ts';
 import { createHealthApp } from './health.ts';
@@ -28,6 +29,10 @@ import { createKubeClient } from './kube/client.ts';
 import { createInformers, type RawResource } from './kube/informers.ts';
 import { createElection, type ElectionTiming } from './kube/leader.ts';
 import { createStatusWriter, type DesiredStatus } from './kube/status.ts';
+import { createLimitsForward } from './limits/forward.ts';
+import { createLimitsLeader } from './limits/leader.ts';
+import { createLimitsService } from './limits/service.ts';
+import { createLimitStore } from './limits/store.ts';
 import { createMetrics } from './metrics.ts';
 import { loadCollector, startTelemetry } from './telemetry.ts';
 import { createAuthority } from './webhook/authority.ts';
@@ -123,16 +128,39 @@ export async function createReplica(
     self: { pod },
     log,
   });
+  const limitsLeader = createLimitsLeader({
+    store: createLimitStore({
+      kube: client,
+      namespace,
+      uidOf: (name) => informers.namespaces.get(name)?.metadata.uid,
+    }),
+    leads: () => election.leads(),
+    now: () => performance.now(),
+    log,
+  });
+  const limitsForward = createLimitsForward({ election, authority, serverName: serviceName });
+  const limits = createLimitsService({
+    agents,
+    rulesets,
+    election,
+    leader: limitsLeader,
+    forward: limitsForward,
+  });
   informers.pods.onChange(({ current, previous }) => {
     if (previous?.metadata.uid !== current?.metadata.uid) reports.forget(previous?.metadata.uid ?? '');
   });
   authority.onChange(() => rulesets.settingsChanged());
 
+  const { shadowOf } = aggregates;
   const status = createStatusWriter({ client, metrics, intervalMs: timing.statusIntervalMs });
   const control = (kind: KindName, decide: (object: RawResource) => DesiredStatus): Controller =>
     createController({ kind, objects: informers.resources[kind], status, decide, log, metrics });
   const controllers = {
-    AgentPolicy: control('AgentPolicy', createPolicyDecision({ informers, agents })),
+    AgentPolicy: control('AgentPolicy', createPolicyDecision({ informers, agents, shadowOf })),
+    ClusterAgentPolicy: control(
+      'ClusterAgentPolicy',
+      createClusterPolicyDecision({ informers, agents, shadowOf }),
+    ),
     AgentCredential: control(
       'AgentCredential',
       createCredentialDecision({
@@ -164,6 +192,7 @@ export async function createReplica(
   }
 
   election.onTerm((term) => {
+    limitsLeader.begin(term);
     // Half a view would write half-true statuses.
     void lead(term);
   });
@@ -206,6 +235,7 @@ export async function createReplica(
         streams,
         reports,
         aggregates,
+        limits,
         synced: () => informers.synced(),
         leads: () => election.leads(),
         log,
@@ -232,7 +262,7 @@ export async function createReplica(
       serving = false;
       await election.stop();
       streams.close();
-      await sender.stop();
+      await Promise.all([sender.stop(), limitsForward.close()]);
       await Promise.all(apps.map((app) => app.close()));
       await informers.stop();
       await telemetry.shutdown();

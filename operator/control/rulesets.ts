@@ -3,11 +3,19 @@
 // its own, are compiled once.
 
 import { compileRuleset, type CompileSettings } from '../../policy/compile.ts';
-import { canonicalJson, emptyRuleset, rulesetRevision, type Ruleset } from '../../policy/ruleset.ts';
+import { counterKey } from '../../policy/limits/charge.ts';
+import {
+  canonicalJson,
+  emptyRuleset,
+  rulesetRevision,
+  type Ruleset,
+  type RulesetLimit,
+} from '../../policy/ruleset.ts';
 import type { Agent } from '../../policy/selection.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Informers, RawResource } from '../kube/informers.ts';
 import type { Change } from '../kube/store.ts';
+import { concernedNamespaces } from './concerned-namespaces.ts';
 
 export interface CompiledRuleset {
   readonly revision: string;
@@ -15,6 +23,8 @@ export interface CompiledRuleset {
   readonly halt: Ruleset['halt'];
   /** Credentials that the agent's grants name, whether or not they can be used. */
   readonly credentials: ReadonlySet<string>;
+  /** Limits of its grants, by `counterKey`. */
+  readonly limits: ReadonlyMap<string, RulesetLimit>;
   /** The ruleset as JSON, without line breaks. */
   readonly json: string;
 }
@@ -67,6 +77,10 @@ export function createRulesets(deps: {
       if (isOfSpec(change)) changed((change.current ?? change.previous)?.metadata.namespace ?? null);
     });
   }
+  resources.ClusterAgentPolicy.onChange((change) => {
+    if (!isOfSpec(change)) return;
+    for (const scope of concernedNamespaces(change, namespaces.list())) changed(scope);
+  });
   for (const kind of ['AgentSecretStore', 'AgentDestination'] as const) {
     resources[kind].onChange((change) => {
       if (isOfSpec(change)) changed(null);
@@ -80,6 +94,7 @@ export function createRulesets(deps: {
     const compiled = compileRuleset({
       agent,
       policies: resources.AgentPolicy.inNamespace(agent.namespace),
+      clusterPolicies: resources.ClusterAgentPolicy.list(),
       credentials: resources.AgentCredential.inNamespace(agent.namespace),
       stores: resources.AgentSecretStore.list(),
       destinations: resources.AgentDestination.list(),
@@ -88,7 +103,7 @@ export function createRulesets(deps: {
     return render(compiled.ruleset, compiled.revision);
   }
 
-  /** The labels that some policy of the namespace asks for. */
+  /** The labels that some policy of the namespace asks for; those of the cluster go by no label of a pod. */
   function labelKeysOf(namespace: string, inputs: string): readonly string[] {
     const known = labelKeys.get(namespace);
     if (known?.inputs === inputs) return known.keys;
@@ -140,6 +155,11 @@ function render(ruleset: Ruleset, revision: string): CompiledRuleset {
     requires: ruleset.requires,
     halt: ruleset.halt,
     credentials: new Set(ruleset.grants.flatMap(({ credential }) => credential ?? [])),
+    limits: new Map(
+      ruleset.grants.flatMap(({ policy, name: rule, limits = [] }) =>
+        limits.map((limit) => [counterKey({ policy, rule, limit: limit.name }), limit] as const),
+      ),
+    ),
     json: JSON.stringify(ruleset),
   };
 }
@@ -154,16 +174,15 @@ function isOfSpec({ current, previous }: Change<RawResource>): boolean {
 
 /** Of a selector as policy/ reads it; one that it cannot read looks at no label. */
 function selectedKeys(spec: unknown): readonly string[] {
-  const { podSelector } =
-    (spec as { readonly agents?: { readonly podSelector?: PodSelector } } | undefined)?.agents ?? {};
-  const { matchLabels, matchExpressions } = podSelector ?? {};
-  const expressions = Array.isArray(matchExpressions)
-    ? matchExpressions.map((expression) => String(expression?.key))
-    : [];
-  return [...Object.keys(matchLabels ?? {}), ...expressions];
+  const selector = memberOf(memberOf(spec, 'agents'), 'podSelector');
+  const expressions = memberOf(selector, 'matchExpressions');
+  const expressed = Array.isArray(expressions) ? expressions.map((each) => memberOf(each, 'key')) : [];
+  return [
+    ...Object.keys(memberOf(selector, 'matchLabels') ?? {}),
+    ...expressed.filter((key) => typeof key === 'string'),
+  ];
 }
 
-interface PodSelector {
-  readonly matchLabels?: object;
-  readonly matchExpressions?: readonly ({ readonly key?: unknown } | null)[];
+function memberOf(value: unknown, name: string): unknown {
+  return (value as Readonly<Record<string, unknown>> | null | undefined)?.[name];
 }

@@ -1,9 +1,16 @@
-// The control port: ruleset streams and reports of sidecars, aggregates of replicas. Every request is authenticated
+// The control port: ruleset streams, reports and limits of sidecars, aggregates of replicas. Every request is authenticated
 // before its body is read.
 
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify';
-import { controlHeaders, controlPaths, maxReportBytes, type Watermark } from '../../policy/contract.ts';
+import {
+  controlHeaders,
+  controlPaths,
+  maxLimitsBytes,
+  maxReportBytes,
+  type Watermark,
+} from '../../policy/contract.ts';
 import { OperatorError } from '../errors.ts';
+import type { LimitsService } from '../limits/service.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Authority } from '../webhook/authority.ts';
 import { maxAggregatesBytes, type Aggregates } from './aggregates.ts';
@@ -20,6 +27,7 @@ export interface ControlDeps {
   readonly streams: Streams;
   readonly reports: Reports;
   readonly aggregates: Aggregates;
+  readonly limits: LimitsService;
   /** True once every informer holds a whole list. */
   readonly synced: () => boolean;
   readonly leads: () => boolean;
@@ -36,14 +44,14 @@ declare module 'fastify' {
 
 /** A sidecar waits for this replica to list again rather than to dial another one. */
 const catchUpMs = 5_000;
-/** A stream and a report of each sidecar; a connection costs about 60 KiB. */
+/** A stream, and a report or a question for limits, of each sidecar; a connection costs about 60 KiB. */
 const maxConnections = 2 * maxStreams;
 /** Features are short names; a watermark has a version of at most 20 digits per kind. */
 const maxHeaderLength = 2_048;
 
 /** The app is built here and listens where main.ts says. */
 export function createControlApp(deps: ControlDeps): FastifyInstance {
-  const { authority, identity, watermark, streams, reports, aggregates, metrics } = deps;
+  const { authority, identity, watermark, streams, reports, aggregates, limits, metrics } = deps;
   const app = fastify({
     https: {
       ...authority.serving(),
@@ -107,6 +115,19 @@ export function createControlApp(deps: ControlDeps): FastifyInstance {
     metrics.reports.inc();
     return reply.code(204).send();
   });
+
+  app.post(
+    controlPaths.limits,
+    { onRequest: [requireSynced, asSidecar(true)], bodyLimit: maxLimitsBytes },
+    async (request, reply) => {
+      const { authorization = '' } = request.headers;
+      const isForwarded = headerOf(request, controlHeaders.forwarded) !== '';
+      const { body } = request;
+      return reply.send(
+        await limits.answer({ identity: sidecarOf(request), authorization, body, isForwarded }),
+      );
+    },
+  );
 
   const asReplica = async (request: FastifyRequest): Promise<void> => {
     request.replica = await identity.replica(request.headers.authorization);

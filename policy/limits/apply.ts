@@ -58,7 +58,7 @@ export function evaluateCharges(
 export function applyCounters(decision: Decision, verdict: LimitVerdict): Decision {
   if (verdict.kind === 'room' || decision.action === 'deny') return decision;
   const { kind, charge } = verdict;
-  const message = explain(verdict);
+  const message = limitMessage(verdict);
   const { policy, rule } = charge;
   const closest = { policy, rule, field: `limits[${charge.limit}]`, message };
   if (kind === 'exceeded' && charge.exceeded === 'RequireApproval') {
@@ -105,7 +105,8 @@ function joinApprovals(others: ApprovalNeed | null, charge: Charge): ApprovalNee
 
 const units = { requests: 'requests', sum: 'in sum', tokens: 'tokens' } as const;
 
-function explain({ kind, charge, retryAfterMs }: LimitRefusal): string {
+/** One sentence: which limit, what it is, and what helps. */
+export function limitMessage({ kind, charge, retryAfterMs }: LimitRefusal): string {
   const { policy, rule, limit, max, windowMs, counts, amount } = charge;
   const name = `limit ${limit} of the rule ${rule} in ${policy}`;
   const bound = `at most ${max} ${units[counts]} in any ${duration(windowMs)}`;

@@ -26,6 +26,9 @@ interface StoredBook {
 /** 400 characters of name and 64 buckets of about 20 are below 900 KiB, and so below what an object of etcd may be. */
 export const maxCounters = 512;
 
+/** As long as a limit's `per` can be. */
+const longestWindowMs = 744 * 3_600_000;
+
 /** @param lostAtMs for what could not be read: every counter is full for one window from then. */
 export function createBook(lostAtMs: number | null = null): Book {
   return { counters: new Map(), lostAtMs };
@@ -51,6 +54,7 @@ export function sweepBook(book: Book, nowMs: number, isWanted: (key: string) => 
     const isIdle = counter.pending === 0 && counter.nextCovered === null;
     if (isIdle && used(counter.window, nowMs) === 0 && !isWanted(key)) book.counters.delete(key);
   }
+  if (book.lostAtMs !== null && nowMs - book.lostAtMs > longestWindowMs) book.lostAtMs = null;
 }
 
 /**

@@ -11,6 +11,7 @@ import {
   isAmount,
   parseWindow,
   place,
+  remove,
   serialiseWindow,
   used,
   type LimitWindow,
@@ -72,6 +73,11 @@ export function spend(counter: Counter, amount: number, atMs: number): number {
   counter.covered -= amount;
   if (counter.nextCovered !== null) counter.nextCovered -= amount;
   return place(counter.window, amount, atMs);
+}
+
+/** Of what was spent by `spend`, which returned `endMs`, and was not used after all. Storage keeps counting it. */
+export function refund(counter: Counter, amount: number, endMs: number): void {
+  remove(counter.window, amount, endMs);
 }
 
 /** What to store; in force once `stored` says so. */

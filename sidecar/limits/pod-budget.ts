@@ -17,7 +17,6 @@ import {
   isCovered,
   refund,
   retryAfterMs,
-  roomOf,
   spend,
   take,
   type Counter,
@@ -86,7 +85,8 @@ export function createPodBudget({ kept, now, onFailure }: PodBudgetOptions): Bud
     if (account === undefined || !isInUse(account)) return 0;
     const faster = sinceSavedMs < saveEveryMs ? 4 : 2;
     const wanted = Math.max(account.waiting, counter.recent * faster, Math.ceil(account.max * firstChunk));
-    account.chunk = Math.max(0, Math.min(wanted, roomOf(counter, account.max, now())));
+    // Not only what there is room for now: room comes back all the time, and that must not cost a write each time.
+    account.chunk = Math.min(wanted, account.max);
     return account.chunk;
   }
 
@@ -163,8 +163,7 @@ export function createPodBudget({ kept, now, onFailure }: PodBudgetOptions): Bud
       account.takenAtMs = now();
       // Ahead of need: the next chunk is there before this one is spent.
       const half = Math.ceil(account.chunk / 2);
-      const isLow = saving === null && !isCovered(account.counter, half);
-      if (isLow && hasRoom(account.counter, half, charge.max, now())) void saveOnce();
+      if (saving === null && !isCovered(account.counter, half)) void saveOnce();
       return { charge, account, endMs: Infinity };
     },
     release: (claim) => drop((claim as PodClaim).account.counter, claim.charge.amount),

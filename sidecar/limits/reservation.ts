@@ -2,6 +2,7 @@
 
 import { strictest, type LimitRefusal } from '../../policy/limits/apply.ts';
 import type { Charge } from '../../policy/limits/charge.ts';
+import { isAmount } from '../../policy/limits/window.ts';
 import type { Budget, Claim } from './budget.ts';
 import type { Limits, Reservation, Reserved } from './limits.ts';
 
@@ -18,7 +19,8 @@ export function combineBudgets(budgets: Readonly<Record<Charge['scope'], Budget>
     const refusals: LimitRefusal[] = [];
     let waits = false;
     for (const charge of charges) {
-      const seen = charge.amount > charge.max ? tooMuch(charge) : budgetOf(charge).look(charge);
+      const isPossible = isAmount(charge.amount) && charge.amount <= charge.max;
+      const seen = isPossible ? budgetOf(charge).look(charge) : tooMuch(charge);
       if (seen === 'wait') waits = true;
       else if (seen !== 'ready') refusals.push(seen);
     }

@@ -55,6 +55,9 @@ describe('the operator’s ServiceAccount', () => {
     'create v1/pods in outrider-system',
     'create v1/pods/exec in outrider-system',
     'create v1/serviceaccounts/token in outrider-system',
+    'get v1/configmaps in default',
+    'update v1/configmaps in kube-system',
+    'delete v1/configmaps in outrider-system',
     'patch v1/namespaces',
     'create outrider.dev/agentpolicies',
     'update outrider.dev/agentcredentials',
@@ -83,6 +86,8 @@ describe('the operator’s ServiceAccount', () => {
       'patch admissionregistration.k8s.io/mutatingwebhookconfigurations:outrider',
       'patch outrider.dev/agentpolicies/status in default',
       'watch v1/pods',
+      'list v1/configmaps in outrider-system',
+      'update v1/configmaps in outrider-system',
     ]) {
       assert.equal(await isAllowed(operatorAccount, what), true, what);
     }

@@ -98,6 +98,7 @@ const rights = [
     verbs: ['get', 'patch'],
   },
   { apiGroups: [''], resources: ['secrets'], resourceNames: ['outrider-ca'], verbs: ['get', 'update'] },
+  { apiGroups: [''], resources: ['configmaps'], verbs: ['list', 'create', 'update'] },
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create', 'get', 'update'] },
 ];
 
