@@ -7,10 +7,12 @@ import { dirname, join } from 'node:path';
 import { agentVariables } from '../policy/agent-environment.ts';
 import { placeholder } from '../policy/contract.ts';
 import type { Audit } from '../sidecar/audit/record.ts';
+import { createClock } from '../sidecar/clock.ts';
 import { compileSnapshot, createStaticSnapshots } from '../sidecar/control/snapshot.ts';
 import { createCredentials } from '../sidecar/credentials/credentials.ts';
 import { createFileProvider } from '../sidecar/credentials/file.ts';
 import { createVaultProvider } from '../sidecar/credentials/vault.ts';
+import { createLocalLimits } from '../sidecar/limits/limits.ts';
 import { createResolver } from '../sidecar/dns/resolver.ts';
 import { createProxy } from '../sidecar/proxy/server.ts';
 import { createAuthority } from '../sidecar/tls/authority.ts';
@@ -57,7 +59,17 @@ export async function run(options: RunOptions): Promise<number> {
   const authority = createAuthority({ keysDirectory });
   writeTrustStore({ directory: trustDirectory, certificatePem: authority.certificatePem });
   const resolver = createResolver({ overrides: options.resolve });
-  const proxy = createProxy({ snapshots, credentials, authority, resolver, audit: printDecisions });
+  const limits = createLocalLimits();
+  const audit = printDecisions;
+  const proxy = createProxy({
+    snapshots,
+    credentials,
+    limits,
+    clock: createClock(),
+    authority,
+    resolver,
+    audit,
+  });
   try {
     const { port } = await proxy.listen(0, ['127.0.0.1']);
     const variables = agentVariables({ proxyPort: port, trustDirectory });
@@ -69,6 +81,7 @@ export async function run(options: RunOptions): Promise<number> {
   } finally {
     await proxy.close();
     await credentials.close();
+    await limits.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -168,6 +168,7 @@ function chargeOf(rule: RulesetRule, limit: RulesetLimit, windowMs: number, amou
     windowMs,
     scope: limit.scope,
     exceeded: limit.exceeded,
+    ...(rule.approval === undefined ? {} : { approval: rule.approval }),
     counts: limit.sum !== undefined ? 'sum' : limit.usage !== undefined ? 'tokens' : 'requests',
   };
 }

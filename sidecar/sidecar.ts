@@ -4,6 +4,7 @@ import { networkInterfaces } from 'node:os';
 import { createAudit, createDecisionLog } from './audit/audit.ts';
 import { createLineWriter, type LineWriterOptions } from './audit/line-writer.ts';
 import { createSpanExport } from './audit/span-export.ts';
+import { createClock } from './clock.ts';
 import type { SidecarConfig } from './config.ts';
 import { createKeptWatermark } from './control/kept-watermark.ts';
 import { createOperatorEndpoint } from './control/operator-endpoint.ts';
@@ -17,6 +18,7 @@ import type { Diagnostics } from './diagnostics.ts';
 import { createResolver } from './dns/resolver.ts';
 import { SidecarError } from './errors.ts';
 import { createHealth } from './health.ts';
+import { createLimits } from './limits/limits.ts';
 import { createProxy } from './proxy/server.ts';
 import { createAuthority } from './tls/authority.ts';
 import { writeTrustStore } from './tls/trust-store.ts';
@@ -39,7 +41,9 @@ export interface Sidecar {
 
 /** @throws SidecarError when what it keeps from before cannot be read or written. */
 export function createSidecar({ config, paths, ports, output, diagnostics }: SidecarOptions): Sidecar {
+  const clock = createClock();
   const snapshots = createPolicyState({
+    clock,
     kept: createKeptWatermark({ directory: paths.state }),
     onFailure: (error) => diagnostics.failed(error),
   });
@@ -58,6 +62,7 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
     },
   });
   const reports = createReports({ endpoint, state: snapshots, credentials, diagnostics });
+  const limits = createLimits({ endpoint, stateDirectory: paths.state, diagnostics });
   const lines = createLineWriter({
     stream: output,
     onDropped: (count) =>
@@ -66,7 +71,15 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
   const spans = createSpanExport({ snapshots, diagnostics, resource: resourceOf(config) });
   const audit = createAudit([createDecisionLog(lines), spans]);
   const authority = createAuthority({ keysDirectory: paths.keys });
-  const proxy = createProxy({ snapshots, credentials, authority, resolver: createResolver(), audit });
+  const proxy = createProxy({
+    snapshots,
+    credentials,
+    limits,
+    clock,
+    authority,
+    resolver: createResolver(),
+    audit,
+  });
   let listening = false;
   const health = createHealth({ ready: () => listening && snapshots.current() !== null });
 
@@ -86,7 +99,7 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
       stream.close();
       reports.close();
       await proxy.close();
-      await Promise.all([audit.close(), credentials.close(), health.close()]);
+      await Promise.all([audit.close(), credentials.close(), limits.close(), health.close()]);
     },
   };
 }

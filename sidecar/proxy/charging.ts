@@ -2,67 +2,55 @@
 // it was never sent, and settled when the answer says what it really used.
 
 import type { Decision } from '../../policy/decision.ts';
-import { limitMessage } from '../../policy/limits/apply.ts';
-import { counterKey, type Charge } from '../../policy/limits/charge.ts';
+import { counterKey } from '../../policy/limits/charge.ts';
+import type { LimitRefusal } from '../../policy/limits/apply.ts';
 import { createUsageReader, type UsageReader } from '../../policy/limits/usage.ts';
-import { refuse, type Refusal } from '../../policy/refusal.ts';
 import type { Limits, Reservation } from '../limits/limits.ts';
 
 export interface Charging {
-  /** Charges what the decision says, unless that is charged already. */
-  take(decision: Decision): Promise<Refusal | null>;
-  /** The first byte went out: what was taken stays taken. */
-  sent(): void;
-  /** Reads what an answer says that it used; null when nobody counts that. */
-  readonly usage: (contentType: string, contentEncoding: string) => UsageReader | null;
-  /** Settles, or gives back what was not sent. */
+  /** Charges what the decision says, unless that is charged already. @returns which limit has no room for it. */
+  take(decision: Decision): Promise<LimitRefusal | null>;
+  /** The last moment before the first byte goes out: what was taken is spent. @returns what ran out meanwhile. */
+  commit(): LimitRefusal | null;
+  /** Whether the answer says how much it took, and somebody counts that. */
+  countsTokens(): boolean;
+  /** What reads along in such an answer. */
+  readonly readUsage: (contentType: string, contentEncoding: string) => Pick<UsageReader, 'push'> | null;
+  /** Settles what was spent, and gives back what was not. */
   end(): void;
 }
 
 export function createCharging(limits: Limits): Charging {
   let reservation: Reservation | null = null;
   let taken = '';
-  let isSent = false;
-  let tokens: UsageReader | null = null;
-  let charges: readonly Charge[] = [];
-
-  function giveBack(): void {
-    reservation?.release();
-    reservation = null;
-    taken = '';
-  }
+  let countsTokens = false;
+  let usage: UsageReader | null = null;
 
   return {
-    take: async (decision) => {
-      if (decision.action !== 'allow') return null;
-      const wanted = decision.charges.map((charge) => `${counterKey(charge)}=${charge.amount}`).join(' ');
+    take: async ({ charges }) => {
+      const wanted = charges.map((charge) => `${counterKey(charge)}=${charge.amount}`).join(' ');
       if (wanted === taken) return null;
-      giveBack();
-      charges = decision.charges;
-      const reserved = await limits.reserve(charges);
-      if (reserved.kind === 'reserved') {
-        reservation = reserved;
-        taken = wanted;
-        return null;
-      }
-      return refusalOfLimit(reserved, decision);
+      reservation?.release();
+      reservation = null;
+      taken = '';
+      const reserved = limits.reserve(charges);
+      const outcome = reserved instanceof Promise ? await reserved : reserved;
+      if (outcome.kind !== 'reserved') return outcome;
+      reservation = outcome;
+      taken = wanted;
+      countsTokens = charges.some(({ counts }) => counts === 'tokens');
+      return null;
     },
-    sent: () => {
-      isSent = true;
-    },
-    usage: (contentType, contentEncoding) => {
-      if (!charges.some(({ counts }) => counts === 'tokens')) return null;
-      tokens = createUsageReader(contentType, contentEncoding);
-      return tokens;
+    commit: () => reservation?.commit() ?? null,
+    countsTokens: () => countsTokens,
+    readUsage: (contentType, contentEncoding) => {
+      usage = countsTokens ? createUsageReader(contentType, contentEncoding) : null;
+      return usage;
     },
     end: () => {
-      if (!isSent) {
-        giveBack();
-        return;
-      }
-      const actual = tokens?.end() ?? null;
-      if (actual !== null) reservation?.settle(actual);
-      reservation?.commit();
+      // Each has its effect only in its own state: what was not sent is released, what was is settled.
+      reservation?.release();
+      reservation?.settle(usage?.end() ?? null);
     },
   };
 }

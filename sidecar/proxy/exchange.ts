@@ -4,9 +4,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isDecided } from '../../policy/decide.ts';
 import type { BodyNeeded, Decision } from '../../policy/decision.ts';
+import { applyCounters, type LimitRefusal } from '../../policy/limits/apply.ts';
 import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
 import type { Audit } from '../audit/record.ts';
-import { upstreamTraceparent, type TraceContext } from '../audit/trace-context.ts';
 import type { Snapshot, SnapshotSource } from '../control/snapshot.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import { renderSlot } from '../credentials/inject/inject.ts';
@@ -24,6 +24,7 @@ import { createRequestBody, discardBody } from './request-body.ts';
 import { createProblem, writeProblem } from './respond.ts';
 import { endTrail, startTrail, timed, type Trail } from './trail.ts';
 import type { Tunnel } from './tunnel.ts';
+import { buildHeaders, type Slot } from './upstream-headers.ts';
 import type { Upstreams } from './upstream.ts';
 
 export interface ExchangeOptions {
@@ -50,7 +51,7 @@ export interface Agent {
 interface Injection {
   readonly credential: string;
   readonly secret: Secret;
-  readonly slot: { readonly name: string; readonly value: string };
+  readonly slot: Slot;
 }
 
 interface Allowed {
@@ -125,9 +126,10 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
         head = { ...head, request: { ...head.request, body: { kind: 'read', ...prefix } } };
         continue;
       }
-      const refusal =
-        refusalOfDecision(decision) ?? strayPlaceholder(head) ?? (await charging.take(decision));
+      const refusal = refusalOfDecision(decision) ?? strayPlaceholder(head);
       if (refusal !== null) return refusal;
+      const spent = await charging.take(decision);
+      if (spent !== null) return refuseSpent(decision, spent, trail);
       const injection = await resolve(decision, snapshot, trail);
       if (injection !== null && isRefusal(injection)) return injection;
       // Recheck: what was decided and fetched under one policy is not sent under another.
@@ -193,11 +195,11 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     const relay = createRelay({
       host: request.host,
       response,
-      recheck: () => recheck(allowed),
+      recheck: () => recheck(allowed) ?? commit(allowed, trail),
       onUnauthorized: () => replaceSecret(allowed),
       isBodyRead: () => message.complete,
       statusOnly: decision.statusOnly,
-      usage: charging.usage,
+      readUsage: charging.readUsage,
     });
     const leave = inFlight.add({ request, cut: relay.cut });
     agent.cut = relay.cut;
@@ -217,7 +219,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
       {
         method: request.method,
         target: request.query === null ? request.path : `${request.path}?${request.query}`,
-        headers: buildHeaders(head, injection?.slot ?? null, trail.trace),
+        headers: buildHeaders(head, injection?.slot ?? null, trail.trace, charging.countsTokens()),
         body: body?.stream ?? null,
       },
       relay.handler,
@@ -225,7 +227,6 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     const outcome = await relay.done;
     body?.stream.destroy();
     leave();
-    if (relay.hasStarted()) charging.sent();
     trail.requestBytes = Math.max(trail.requestBytes, body?.bytes() ?? 0);
     trail.responseBytes += relay.bytes();
     trail.upstreamStatus = relay.status();
@@ -272,18 +273,18 @@ function strayPlaceholder({ headers, request }: Head): Refusal | null {
   return findStrayPlaceholder(headers.forwarded, request.query);
 }
 
-/** All that goes to the upstream besides `Host`: the model, the slot, our trace; nothing else is copied. */
-function buildHeaders({ headers }: Head, slot: Injection['slot'] | null, trace: TraceContext): string[] {
-  const built: string[] = [];
-  for (let at = 0; at < headers.forwarded.length; at += 2) {
-    const name = headers.forwarded[at] ?? '';
-    if (name !== slot?.name) built.push(name, headers.forwarded[at + 1] ?? '');
-  }
-  if (slot !== null) built.push(slot.name, slot.value);
-  if (headers.contentLength !== null) built.push('content-length', String(headers.contentLength));
-  built.push('traceparent', upstreamTraceparent(trace));
-  if (trace.traceState !== null) built.push('tracestate', trace.traceState);
-  return built;
+function commit({ charging, decision }: Allowed, trail: Trail): Refusal | null {
+  const spent = charging.commit();
+  return spent === null ? null : refuseSpent(decision, spent, trail);
+}
+
+/** A limit without room makes another decision of it, and that is the one that is recorded. */
+function refuseSpent(decision: Decision, spent: LimitRefusal, trail: Trail): Refusal {
+  const limited = applyCounters(decision, spent);
+  trail.decision = limited;
+  const refusal = refusalOfDecision(limited) ?? refuseStale();
+  if (spent.retryAfterMs === null) return refusal;
+  return { ...refusal, retryAfter: Math.max(1, Math.ceil(spent.retryAfterMs / 1000)) };
 }
 
 async function answerRefusal(agent: Agent, trail: Trail, refusal: Refusal): Promise<void> {

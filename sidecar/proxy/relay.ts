@@ -26,8 +26,6 @@ export interface Relay {
   /** Of the upstream's answer, null before its head. */
   status(): number | null;
   bytes(): number;
-  /** Whether anything of the request may have reached the upstream. */
-  hasStarted(): boolean;
 }
 
 export interface RelayOptions {
@@ -42,7 +40,7 @@ export interface RelayOptions {
   /** Whether the agent gets the status and nothing else of the answer. */
   readonly statusOnly: boolean;
   /** What reads along how much the answer says that it took; null when nobody counts. */
-  readonly usage: (contentType: string, contentEncoding: string) => Pick<UsageReader, 'push'> | null;
+  readonly readUsage: (contentType: string, contentEncoding: string) => Pick<UsageReader, 'push'> | null;
 }
 
 const betweenConnections = new Set(
@@ -58,7 +56,6 @@ export function createRelay(options: RelayOptions): Relay {
   let isOver = false;
   let status: number | null = null;
   let bytes = 0;
-  let hasStarted = false;
   let usage: Pick<UsageReader, 'push'> | null = null;
   /** While an answer of 401 waits for another secret; that to a HEAD may end meanwhile, having no body to pause. */
   let isHeld = false;
@@ -89,7 +86,10 @@ export function createRelay(options: RelayOptions): Relay {
 
   function writeHead(answered: number, headers: IncomingHeaders): void {
     const relayed = statusOnly ? withoutContent(answered) : relayedHeaders(answered, headers);
-    usage = options.usage(String(headers['content-type'] ?? ''), String(headers['content-encoding'] ?? ''));
+    usage = options.readUsage(
+      String(headers['content-type'] ?? ''),
+      String(headers['content-encoding'] ?? ''),
+    );
     if (!isBodyRead()) response.shouldKeepAlive = false;
     response.sendDate = false;
     response.writeHead(answered, relayed);
@@ -125,7 +125,6 @@ export function createRelay(options: RelayOptions): Relay {
       const refusal = isOver ? null : recheck();
       if (refusal !== null) cut(refusal);
       else if (isOver) started.abort(new Error('over'));
-      else hasStarted = true;
     },
     onResponseStart: (_controller, answered, headers) => {
       if (upstreamStatus.isInterim(answered) || isOver) return;
@@ -150,7 +149,7 @@ export function createRelay(options: RelayOptions): Relay {
     onResponseError: (_controller, error) => onFailure(error),
   };
 
-  return { handler, done, cut, status: () => status, bytes: () => bytes, hasStarted: () => hasStarted };
+  return { handler, done, cut, status: () => status, bytes: () => bytes };
 }
 
 /** Not even a header: an upstream puts what it likes into them. */
