@@ -109,7 +109,7 @@ function isOfNamespace(namespace: string): (policy: unknown) => boolean {
  * The start, in UTC, of the day that the namespace's label names: until then what no grant matches is forwarded and
  * marked. Anything but a date is nothing.
  */
-function observeUntilMs(labels: Labels): number | null {
+export function observeUntilMs(labels: Labels): number | null {
   const text = labels[namespaceLabels.observeUntil] ?? '';
   const ms = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : NaN;
   return Number.isNaN(ms) ? null : ms;

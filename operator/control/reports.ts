@@ -1,6 +1,8 @@
-// What sidecars report of themselves: which ruleset they run and how their credentials fare.
+// What sidecars report of themselves: which ruleset they run, how their credentials fare, and what policies in mode Audit
+// would have changed.
 
 import { z } from 'zod';
+import { maxShadowReports, type ShadowReport } from '../../policy/contract.ts';
 import { fieldPath } from '../../policy/parse.ts';
 import { OperatorError } from '../errors.ts';
 
@@ -18,6 +20,8 @@ export interface HeldReport {
   /** The revision that the sidecar enforces; `''` before the first. */
   readonly revision: string;
   readonly credentials: ReadonlyMap<string, CredentialState>;
+  /** By `shadowKey`. */
+  readonly shadow: ReadonlyMap<string, ShadowReport>;
   /** Monotonic, of this replica. */
   readonly takenAtMs: number;
 }
@@ -46,10 +50,23 @@ export const credentialState = z.object({
   rotatedAt: z.iso.datetime({ offset: true }).optional(),
 });
 
+/** More requests than a pod makes; the sum over a fleet stays below 2^53, which a status can hold. */
+const count = z.int().min(0).max(100_000_000_000);
+
+export const shadowReport = z.object({
+  policy: z.string().min(1).max(253),
+  cluster: z.literal(true).optional(),
+  wouldAllow: count,
+  wouldDeny: count,
+  wouldHold: count,
+});
+
 /** Unknown fields are passed over: a newer sidecar may say more. */
 const sidecarReport = z.object({
   revision: z.string().max(64),
   credentials: z.array(credentialState).max(maxCredentials),
+  // Sidecars before this field send none.
+  shadow: z.array(shadowReport).max(maxShadowReports).default([]),
 });
 
 export function createReports(): Reports {
@@ -57,12 +74,13 @@ export function createReports(): Reports {
   const listeners: ((report: HeldReport, previous: HeldReport | undefined) => void)[] = [];
   return {
     take: ({ uid, namespace }, body) => {
-      const { revision, credentials } = parseBody(sidecarReport, body);
+      const { revision, credentials, shadow } = parseBody(sidecarReport, body);
       const report: HeldReport = {
         uid,
         namespace,
         revision,
         credentials: statesOf(credentials),
+        shadow: shadowsOf(shadow),
         takenAtMs: performance.now(),
       };
       const previous = held.get(uid);
@@ -91,6 +109,22 @@ export function statesOf(
         ...(code === undefined ? {} : { code }),
         ...(rotatedAt === undefined ? {} : { rotatedAt: wholeSeconds(rotatedAt) }),
       },
+    ]),
+  );
+}
+
+/** Tells an agent's audited policies apart: those of its namespace from those of the cluster. */
+export function shadowKey(policy: string, isCluster: boolean): string {
+  return isCluster ? `cluster ${policy}` : policy;
+}
+
+export function shadowsOf(
+  reported: readonly z.infer<typeof shadowReport>[],
+): ReadonlyMap<string, ShadowReport> {
+  return new Map(
+    reported.map(({ policy, cluster, wouldAllow, wouldDeny, wouldHold }) => [
+      shadowKey(policy, cluster === true),
+      { policy, ...(cluster === true ? { cluster } : {}), wouldAllow, wouldDeny, wouldHold },
     ]),
   );
 }

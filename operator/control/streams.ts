@@ -5,7 +5,12 @@ import type { ServerResponse } from 'node:http';
 import { setImmediate as yieldToOthers, setTimeout as sleep } from 'node:timers/promises';
 import { SpanStatusCode, trace } from '@opentelemetry/api';
 import type { FastifyBaseLogger } from 'fastify';
-import { heartbeatSeconds, leaseSeconds, type Watermark } from '../../policy/contract.ts';
+import {
+  heartbeatSeconds,
+  leaseSeconds,
+  type HeartbeatEvent,
+  type Watermark,
+} from '../../policy/contract.ts';
 import type { Labels } from '../../policy/resources/selector.ts';
 import { OperatorError } from '../errors.ts';
 import type { Informers, Pod } from '../kube/informers.ts';
@@ -129,7 +134,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     write(
       stream,
       'ruleset',
-      `{"revision":"${revision}","watermark":${mark},"lease":${lease},"ruleset":${json}}`,
+      `{"revision":"${revision}","watermark":${mark},"time":${Date.now()},"lease":${lease},"ruleset":${json}}`,
     );
     stream.revision = revision;
     metrics.rulesetPushes.inc();
@@ -216,8 +221,11 @@ export function createStreams(deps: StreamsDeps): Streams {
     pushOrEnd(stream);
     if (stream.blockedSinceMs !== null || !streams.has(stream.uid)) return;
     stream.renewedAtMs = performance.now();
-    const mark = watermark.current(stream.request.announced);
-    write(stream, 'heartbeat', JSON.stringify({ watermark: mark }));
+    const heartbeat: HeartbeatEvent = {
+      watermark: watermark.current(stream.request.announced),
+      time: Date.now(),
+    };
+    write(stream, 'heartbeat', JSON.stringify(heartbeat));
   }
 
   rulesets.onChange((scope) => markDirty(() => dirtyScopes.add(scope)));

@@ -1,7 +1,8 @@
 // Status of an AgentCredential: whether it can be used, and how its agents fare. Ready does not wait for an agent,
 // since credentials are synced before workloads; it is False only when every agent that is bound fails.
 
-import { checkCredential, type CheckContext } from '../../policy/check.ts';
+import type { CheckContext } from '../../policy/check-context.ts';
+import { checkCredential } from '../../policy/check.ts';
 import { isParsed, parseResource, type Finding } from '../../policy/parse.ts';
 import type { AgentCredential } from '../../policy/resources/kinds.ts';
 import type { CredentialState } from '../control/reports.ts';

@@ -6,20 +6,19 @@ import type { DesiredStatus } from '../kube/status.ts';
 import { conditionsOf, splitFindings } from './conditions.ts';
 import { isNamed } from './references.ts';
 
+const namingKinds = ['AgentPolicy', 'ClusterAgentPolicy', 'AgentCredential'] as const;
+
 export function createDestinationDecision({ informers }: { readonly informers: Informers }) {
   return (object: RawResource): DesiredStatus =>
-    decideDestinationStatus(
-      object,
-      isNamed(informers, ['AgentPolicy', 'AgentCredential'], 'destination', object.metadata.name),
-    );
+    decideDestinationStatus(object, isNamed(informers, namingKinds, 'destination', object.metadata.name));
 }
 
 export function decideDestinationStatus(object: RawResource, inUse: boolean): DesiredStatus {
   const working = inUse
-    ? { reason: 'Accepted', message: 'AgentPolicies or AgentCredentials name this destination' }
+    ? { reason: 'Accepted', message: 'policies or AgentCredentials name this destination' }
     : {
         reason: 'NotInUse',
-        message: 'accepted; no AgentPolicy and no AgentCredential names this destination',
+        message: 'accepted; no policy and no AgentCredential names this destination',
       };
   return { conditions: conditionsOf({ ...splitFindings(checkDestination(object)), working }) };
 }

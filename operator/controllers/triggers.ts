@@ -18,7 +18,8 @@ export function connectTriggers(deps: {
   readonly gatherMs?: number | undefined;
 }): void {
   const { informers, aggregates, controllers, gatherMs = defaultGatherMs } = deps;
-  const { AgentPolicy, AgentCredential, AgentSecretStore, AgentDestination } = controllers;
+  const { AgentPolicy, ClusterAgentPolicy, AgentCredential, AgentSecretStore, AgentDestination } =
+    controllers;
   const { resources, namespaces, pods } = informers;
 
   // Its own changes at once, another's status writes among them, which are then put right.
@@ -27,7 +28,14 @@ export function connectTriggers(deps: {
   }
   resources.AgentPolicy.onChange((change) => {
     if (!concernsOthers(change)) return;
+    // Rules shadow those of other policies.
+    AgentPolicy.enqueueAll(gatherMs, namespaceOf(change));
     AgentCredential.enqueueAll(gatherMs, namespaceOf(change));
+    AgentDestination.enqueueAll(gatherMs);
+  });
+  resources.ClusterAgentPolicy.onChange((change) => {
+    if (!concernsOthers(change)) return;
+    AgentPolicy.enqueueAll(gatherMs);
     AgentDestination.enqueueAll(gatherMs);
   });
   resources.AgentCredential.onChange((change) => {
@@ -42,19 +50,30 @@ export function connectTriggers(deps: {
   resources.AgentDestination.onChange((change) => {
     if (!concernsOthers(change)) return;
     AgentPolicy.enqueueAll(gatherMs);
+    ClusterAgentPolicy.enqueueAll(gatherMs);
     AgentCredential.enqueueAll(gatherMs);
   });
   namespaces.onChange(({ key, current, previous }) => {
     if (canonicalJson(current?.metadata.labels) === canonicalJson(previous?.metadata.labels)) return;
     AgentPolicy.enqueueAll(gatherMs, key);
+    ClusterAgentPolicy.enqueueAll(gatherMs);
     AgentCredential.enqueueAll(gatherMs, key);
   });
   pods.onChange((change) => {
     if (!isOfAgent(change)) return;
     AgentPolicy.enqueueAll(gatherMs, namespaceOf(change));
+    ClusterAgentPolicy.enqueueAll(gatherMs);
     AgentCredential.enqueueAll(gatherMs, namespaceOf(change));
   });
   aggregates.onChange((namespace, credential) => AgentCredential.enqueue(`${namespace}/${credential}`));
+  // Every agent's every report may move a count; names are what sidecars say.
+  aggregates.onShadowChange((namespace, { policy, cluster }) => {
+    const [kind, key] =
+      cluster === true
+        ? (['ClusterAgentPolicy', policy] as const)
+        : (['AgentPolicy', `${namespace}/${policy}`] as const);
+    if (resources[kind].get(key) !== undefined) controllers[kind].enqueue(key, gatherMs);
+  });
 }
 
 function namespaceOf({ current, previous }: Change<RawResource | Pod>): string {

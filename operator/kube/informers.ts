@@ -46,6 +46,7 @@ export function createInformers(deps: {
     });
   const resources = {
     AgentPolicy: ours('AgentPolicy'),
+    ClusterAgentPolicy: ours('ClusterAgentPolicy'),
     AgentCredential: ours('AgentCredential'),
     AgentSecretStore: ours('AgentSecretStore'),
     AgentDestination: ours('AgentDestination'),

@@ -85,7 +85,8 @@ export function createQueue({ work, concurrency, log }: QueueDeps): Queue {
       if (next.kind === 'later') add(key, Math.max(1, next.afterMs));
     }
     if (working.size === 0) idle.resolve();
-    pump();
+    // Not at once: a thousand keys whose work waits for nothing would hold up heartbeats and the lease.
+    pumping ??= setImmediate(pump);
   }
 
   return {

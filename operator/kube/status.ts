@@ -103,7 +103,7 @@ function completeStatus(object: StatusObject, desired: DesiredStatus): Record<st
   const observedGeneration = object.metadata.generation ?? 0;
   const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
   const conditions = desired.conditions.map((condition): Condition => {
-    const before = object.status?.conditions?.find(({ type }) => type === condition.type);
+    const before = conditionsOf(object).find(({ type }) => type === condition.type);
     return {
       ...condition,
       message: condition.message.slice(0, maxMessageLength),
@@ -115,10 +115,16 @@ function completeStatus(object: StatusObject, desired: DesiredStatus): Record<st
 }
 
 /** The object's status without the conditions of others, in our order. */
-function ownPart({ status }: StatusObject, desired: DesiredStatus): unknown {
-  if (status === undefined) return null;
-  const conditions = desired.conditions.flatMap(
-    ({ type }) => status.conditions?.filter((condition) => condition.type === type) ?? [],
-  );
-  return { ...status, conditions };
+function ownPart(object: StatusObject, desired: DesiredStatus): unknown {
+  if (object.status === undefined) return null;
+  const known = conditionsOf(object);
+  const conditions = desired.conditions.flatMap(({ type }) => known.filter((each) => each.type === type));
+  return { ...object.status, conditions };
+}
+
+/** Whatever was stored while the schema was another one must not keep the status from being put right. */
+function conditionsOf({ status }: StatusObject): readonly Condition[] {
+  const conditions: unknown = status?.conditions;
+  if (!Array.isArray(conditions)) return [];
+  return (conditions as unknown[]).filter((each) => typeof each === 'object' && each !== null) as Condition[];
 }
