@@ -28,6 +28,7 @@ export function readRefUpdates(body: RequestBody): RefUpdates {
   if (body.kind !== 'read') return unreadable;
   const { bytes, isWhole } = body;
   const cut: RefUpdates = isWhole ? unreadable : { kind: 'doubt', doubt: 'size' };
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   const refs: string[] = [];
   let commands = 0;
   let at = 0;
@@ -37,7 +38,7 @@ export function readRefUpdates(body: RequestBody): RefUpdates {
     if (length === 0) return { kind: 'updates', refs };
     if (length === null || length <= 4 || length > maxPacketBytes) return unreadable;
     if (at + length > bytes.length) return cut;
-    const line = readLine(bytes.subarray(at + 4, at + length));
+    const line = readLine(decoder, bytes.subarray(at + 4, at + length));
     at += length;
     if (line === null) return unreadable;
     if (commands === 0 && shallow.test(line)) continue;
@@ -55,9 +56,9 @@ function packetLength(bytes: Uint8Array, at: number): number | null {
 }
 
 /** Strict UTF-8 without the one line feed that may end it. */
-function readLine(bytes: Uint8Array): string | null {
+function readLine(decoder: TextDecoder, bytes: Uint8Array): string | null {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes).replace(/\n$/, '');
+    return decoder.decode(bytes).replace(/\n$/, '');
   } catch {
     return null;
   }

@@ -12,6 +12,8 @@ export interface GithubProblem {
   readonly field: string;
   /** What is wrong and what to write: the end of a sentence. */
   readonly message: string;
+  /** Whether the rule can never match because of it. */
+  readonly isFatal: boolean;
 }
 
 /** Of the credential that the rule names. */
@@ -21,32 +23,51 @@ export interface GithubCredential {
   readonly repositories: readonly string[] | null;
 }
 
-export function findGithubProblems(
+export function findGithubProblems(form: RulesetGithub, stance: Stance): readonly GithubProblem[] {
+  const { repositories } = form;
+  if (repositories === undefined) return stance === 'guard' ? [] : [missing, ...branchProblems(form)];
+  const problems = repositories.flatMap((glob, index) => globProblem(glob, `github.repositories[${index}]`));
+  const isFatal = problems.length === repositories.length;
+  return [
+    ...problems.map((problem) => ({ ...problem, isFatal })),
+    ...(stance === 'guard' ? [] : branchProblems(form)),
+  ];
+}
+
+const missing: GithubProblem = {
+  field: 'github.repositories',
+  message: 'is missing in a grant: list repositories, such as acme/docs or acme/*',
+  isFatal: true,
+};
+
+/** What the rule and its credential's ceiling make of each other. */
+export function findGithubCredentialProblems(
   form: RulesetGithub,
-  credential: GithubCredential | null,
-  stance: Stance = 'grant',
+  credential: GithubCredential,
 ): readonly GithubProblem[] {
-  const globs = form.repositories ?? [];
-  const problems = globs.flatMap((glob, index) => globProblem(glob, `github.repositories[${index}]`));
-  if (stance === 'guard') return problems;
-  if (form.repositories === undefined) {
-    problems.push({
-      field: 'github.repositories',
-      message: 'is missing, so the rule never matches: list repositories, such as acme/docs or acme/*',
-    });
-  }
-  problems.push(...branchProblems(form));
-  if (credential !== null && leadsOut(form, credential)) {
+  const { web, api } = hostsOf(form);
+  const isApiOnly = form.operations.every((each) => each !== 'Read' && each !== 'Push');
+  const needed = web === api || isApiOnly ? [api] : [api, web];
+  const outside = needed.filter((host) => !credential.allow.some((match) => hasHost(match, host)));
+  const problems = outside.map((host) => ({
+    field: 'credential',
+    message: `lists nothing under spec.allow for ${host}, so ${host === api ? 'requests to the API' : 'git requests'} are refused: credential_ceiling; add { hosts: [${host}] }`,
+    isFatal: outside.length === needed.length,
+  }));
+  if (leadsOut(form, credential)) {
     problems.push({
       field: 'credential',
       message:
-        'is not known to be narrowed to these repositories, and the fields of a GraphQL query can lead from them to all that the credential reaches: use a token of these repositories alone, or leave /graphql out of its allow',
+        'is not known to be narrowed to these repositories, and the fields of a GraphQL query can lead from them to all that it reaches: use a token of these repositories alone, or leave /graphql out of its spec.allow',
+      isFatal: false,
     });
   }
   return problems;
 }
 
-function globProblem(glob: string, field: string): GithubProblem[] {
+type Finding = Omit<GithubProblem, 'isFatal'>;
+
+function globProblem(glob: string, field: string): Finding[] {
   if (/\.git$/i.test(glob)) return [{ field, message: 'never matches with .git at the end: leave it out' }];
   const isPlausible = glob === '**' || /^[A-Za-z0-9_*-]+\/[A-Za-z0-9._*-]+$/.test(glob);
   return isPlausible
@@ -60,11 +81,13 @@ function branchProblems({ branches, operations }: RulesetGithub): GithubProblem[
   const problems = refused.map((operation) => ({
     field: 'github.operations',
     message: `has ${operation}, which is refused under branches, since the request does not say which branches it changes: write a rule of its own without branches`,
+    isFatal: refused.length === operations.length,
   }));
-  if (!operations.some((each) => each === 'Push' || each === 'OpenPullRequest')) {
+  if (refused.length === 0 && !operations.some((each) => each === 'Push' || each === 'OpenPullRequest')) {
     problems.push({
       field: 'github.branches',
       message: 'has no effect: branches govern Push and OpenPullRequest',
+      isFatal: false,
     });
   }
   return problems;
@@ -88,8 +111,12 @@ function opensGraphql({ hosts = [], methods, paths }: RulesetMatch, form: Rulese
   const { web, api } = hostsOf(form);
   const segments = api === web ? ['api', 'graphql'] : ['graphql'];
   return (
-    hosts.some((host) => compileHostPattern(host)(api.split('.'))) &&
+    hasHost({ hosts }, api) &&
     (methods === undefined || methods.includes('POST')) &&
     (paths === undefined || paths.some((path) => compilePathPattern(path)(segments)))
   );
+}
+
+function hasHost({ hosts = [] }: RulesetMatch, name: string): boolean {
+  return hosts.some((host) => compileHostPattern(host)(name.split('.')));
 }
