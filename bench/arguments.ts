@@ -1,6 +1,7 @@
 // What the command line may say. Pure, so that each complaint is tested.
 
 import { parseArgs } from 'node:util';
+import { engineNames, type EngineName } from './decide/engine.ts';
 
 export interface InterceptArguments {
   readonly command: 'intercept';
@@ -18,18 +19,31 @@ export interface MemoryArguments {
   readonly connections: number;
 }
 
-export type Arguments = InterceptArguments | MemoryArguments;
+export interface DecideArguments {
+  readonly command: 'decide';
+  readonly json: boolean;
+  /** How many rules, each measured for itself. */
+  readonly rules: readonly number[];
+  readonly only: readonly EngineName[];
+  readonly rounds: number;
+}
+
+export type Arguments = InterceptArguments | MemoryArguments | DecideArguments;
 
 export const usage = `usage: npm run bench -- intercept [--json] [--rounds N] [--connections N] [--profile FOLDER]
        npm run bench -- memory    [--json] [--seconds N] [--connections N]
+       npm run bench -- decide    [--json] [--rules N,N…] [--rounds N] [--only ENGINE,ENGINE…]
 
 intercept  CPU microseconds per intercepted HTTPS request, beside Squid's ssl-bump in the same run
 memory     memory of the sidecar's cgroup, idle and at 1,000 requests a second, beside an empty Node process
+decide     microseconds of one decision, beside OPA, Cedar and a matcher written by hand in the same run
 
 --json         end with one line of JSON on standard output; all else goes to standard error
 --rounds       measured rounds of each contestant, 5 to 25 (7)
 --seconds      how long the load lasts, 20 to 180 (30)
 --connections  tunnels that are kept alive, 1 to 256 (16)
+--rules        numbers of rules, each from 10 to 20000 (10,100,1000,10000)
+--only         some of outrider, opa, cedar and floor instead of all
 --profile      write a CPU profile of the sidecar there; the figures of such a run mean nothing`;
 
 /** The caller's mistake; `message` says what is wrong and what would be right. */
@@ -39,26 +53,34 @@ export class UsageError extends Error {
 
 const connections = { least: 1, most: 256, otherwise: 16 };
 
+const foreign = {
+  intercept: ['seconds', 'rules', 'only'],
+  memory: ['rounds', 'profile', 'rules', 'only'],
+  decide: ['seconds', 'connections', 'profile'],
+} as const;
+
 /** @throws UsageError */
 export function parseArguments(argv: readonly string[]): Arguments {
   const { values, positionals } = parse(argv);
   const [command, ...more] = positionals;
-  if (command !== 'intercept' && command !== 'memory') {
+  if (command !== 'intercept' && command !== 'memory' && command !== 'decide') {
     const said = command === undefined ? 'nothing was named' : `there is no "${command}"`;
-    throw new UsageError(`${said}; name what to measure: intercept or memory`);
+    throw new UsageError(`${said}; name what to measure: intercept, memory or decide`);
   }
   if (more.length > 0) throw new UsageError(`"${more[0]}" is too much; one figure is measured at a time`);
-  const foreign = command === 'intercept' ? (['seconds'] as const) : (['rounds', 'profile'] as const);
-  const misplaced = foreign.find((name) => values[name] !== undefined);
+  const misplaced = foreign[command].find((name) => values[name] !== undefined);
   if (misplaced !== undefined) throw new UsageError(`--${misplaced} says nothing to ${command}`);
 
   const json = values.json ?? false;
+  const rounds = wholeNumber('rounds', values.rounds, { least: 5, most: 25, otherwise: 7 });
+  if (command === 'decide') {
+    return { command, json, rounds, rules: sizes(values.rules), only: engines(values.only) };
+  }
   const tunnels = wholeNumber('connections', values.connections, connections);
   if (command === 'memory') {
     const seconds = wholeNumber('seconds', values.seconds, { least: 20, most: 180, otherwise: 30 });
     return { command, json, seconds, connections: tunnels };
   }
-  const rounds = wholeNumber('rounds', values.rounds, { least: 5, most: 25, otherwise: 7 });
   return { command, json, rounds, connections: tunnels, profile: values.profile ?? null };
 }
 
@@ -73,11 +95,31 @@ function parse(argv: readonly string[]) {
         seconds: { type: 'string' },
         connections: { type: 'string' },
         profile: { type: 'string' },
+        rules: { type: 'string' },
+        only: { type: 'string' },
       },
     });
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+}
+
+/** Ten rules are the fewest that have each kind of request. */
+const ruleBounds = { least: 10, most: 20_000, otherwise: 10 };
+
+function sizes(text = '10,100,1000,10000'): readonly number[] {
+  return [...new Set(text.split(',').map((part) => wholeNumber('rules', part, ruleBounds)))];
+}
+
+function engines(text: string | undefined): readonly EngineName[] {
+  if (text === undefined) return engineNames;
+  const named = new Set(text.split(','));
+  for (const name of named) {
+    if (!engineNames.some((known) => known === name)) {
+      throw new UsageError(`--only has "${name}"; there are ${engineNames.join(', ')}`);
+    }
+  }
+  return engineNames.filter((name) => named.has(name));
 }
 
 interface Bounds {

@@ -1,5 +1,5 @@
 // Measures what is promised of the sidecar's cost, beside a peer in the same run; README.md says how to read it.
-// Run: npm run bench -- intercept, or npm run bench -- memory
+// Run: npm run bench -- intercept, npm run bench -- memory, or npm run bench -- decide
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -7,8 +7,9 @@ import { join, resolve } from 'node:path';
 import { acquireHostLock } from '../test/cluster/host-lock.ts';
 import { requireCommands } from '../test/cluster/packages.ts';
 import { createRunFolder, removeAbandonedRunFolders, removeRunFolder } from '../test/cluster/run-folder.ts';
-import { parseArguments, usage, UsageError, type Arguments } from './arguments.ts';
+import { parseArguments, usage, UsageError, type Arguments, type DecideArguments } from './arguments.ts';
 import { chooseCores } from './cores.ts';
+import { measureDecide } from './decide.ts';
 import { removeMemoryGroups } from './memory-group.ts';
 import { renderFigure, type Figure } from './report.ts';
 import { enterRoom } from './room.ts';
@@ -18,8 +19,17 @@ import { certificateGenerator } from './squid.ts';
 /** Long after a run of the largest bounds would be done. */
 const timeoutMs = 8 * 60_000;
 
+type RoomArguments = Exclude<Arguments, DecideArguments>;
+
 async function main(argv: readonly string[]): Promise<void> {
   const args = parseArguments(argv);
+  print(
+    await (args.command === 'decide' ? undisturbed(() => measureDecide(args)) : inRoom(args, argv)),
+    args,
+  );
+}
+
+async function inRoom(args: RoomArguments, argv: readonly string[]): Promise<Figure> {
   if (process.getuid?.() !== 0) {
     throw new Error('the bench needs root: for namespaces, control groups and a core of its own');
   }
@@ -27,21 +37,28 @@ async function main(argv: readonly string[]): Promise<void> {
     '/usr/sbin/nginx': 'nginx-light',
     [certificateGenerator]: 'squid-openssl',
   });
+  return undisturbed(async () => {
+    bundle(args);
+    return measure(args, argv);
+  });
+}
+
+/** One run at a time. */
+async function undisturbed(run: () => Promise<Figure>): Promise<Figure> {
   const lock = await acquireHostLock({
     name: 'bench',
     timeoutMs,
     onWait: (holder) => process.stderr.write(`bench: waiting for ${holder}\n`),
   });
   try {
-    bundle(args);
-    print(await measure(args, argv), args);
+    return await run();
   } finally {
     await lock.release();
   }
 }
 
 /** Each time, so that the figure is of the sources as they are; a profile without names would say nothing. */
-function bundle(args: Arguments): void {
+function bundle(args: RoomArguments): void {
   process.stderr.write('bench: bundling the sidecar\n');
   const profiled = args.command === 'intercept' && args.profile !== null;
   const build = ['run', '--silent', 'build', ...(profiled ? ['--', '--no-minify'] : [])];
@@ -54,7 +71,7 @@ function bundle(args: Arguments): void {
   }
 }
 
-async function measure(args: Arguments, argv: readonly string[]): Promise<Figure> {
+async function measure(args: RoomArguments, argv: readonly string[]): Promise<Figure> {
   // What a run left that was killed before it could clean up; no other is under way, since the lock is ours.
   await removeAbandonedRunFolders();
   await removeMemoryGroups();
@@ -78,7 +95,7 @@ async function measure(args: Arguments, argv: readonly string[]): Promise<Figure
 }
 
 /** The room works in another folder than the caller. */
-function withAbsoluteProfile(args: Arguments, argv: readonly string[]): readonly string[] {
+function withAbsoluteProfile(args: RoomArguments, argv: readonly string[]): readonly string[] {
   if (args.command !== 'intercept' || args.profile === null) return argv;
   return [...argv, `--profile=${resolve(args.profile)}`];
 }

@@ -11,6 +11,7 @@ import { loadSidecarImage } from './sidecar-image.ts';
 
 const [folder = '', coresJson = '', ...argv] = process.argv.slice(2);
 const args = parseArguments(argv);
+if (args.command === 'decide') throw new Error('decisions are measured without a room');
 const cores = JSON.parse(coresJson) as Cores;
 const run = { path: folder, environment: process.env as Record<string, string> };
 

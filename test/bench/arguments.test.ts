@@ -8,7 +8,7 @@ const main = join(import.meta.dirname, '../../bench/main.ts');
 
 describe('the command line of the bench', () => {
   const refused: Record<string, [argv: string[], message: RegExp]> = {
-    'nothing to measure': [[], /nothing was named; name what to measure: intercept or memory/],
+    'nothing to measure': [[], /nothing was named; name what to measure: intercept, memory or decide/],
     'an unknown figure': [['latency'], /there is no "latency"/],
     'two figures at once': [['intercept', 'memory'], /"memory" is too much/],
     'an unknown option': [['intercept', '--fast'], /--fast/],
@@ -19,6 +19,20 @@ describe('the command line of the bench', () => {
     'a load too short to fill a heap': [['memory', '--seconds', '5'], /from 20 to 180/],
     'a fraction of a connection': [['memory', '--connections', '1.5'], /from 1 to 256/],
     'rounds where none are run': [['memory', '--rounds', '9'], /--rounds says nothing to memory/],
+    'rules where none are counted': [['memory', '--rules', '10'], /--rules says nothing to memory/],
+    'connections where none are made': [
+      ['decide', '--connections', '4'],
+      /--connections says nothing to decide/,
+    ],
+    'too few rules to have each kind of request': [
+      ['decide', '--rules', '10,5'],
+      /--rules is "5"; .* from 10/,
+    ],
+    'a list of rules that is none': [['decide', '--rules', '10,,100'], /--rules is ""/],
+    'an engine that nobody knows': [
+      ['decide', '--only', 'outrider,casbin'],
+      /--only has "casbin"; there are outrider, opa, cedar, floor/,
+    ],
     'seconds where rounds are counted': [
       ['intercept', '--seconds', '30'],
       /--seconds says nothing to intercept/,
@@ -61,6 +75,24 @@ describe('the command line of the bench', () => {
       json: false,
       seconds: 30,
       connections: 16,
+    });
+    assert.deepEqual(parseArguments(['decide']), {
+      command: 'decide',
+      json: false,
+      rounds: 7,
+      rules: [10, 100, 1000, 10_000],
+      only: ['outrider', 'opa', 'cedar', 'floor'],
+    });
+  });
+
+  it('takes each number of rules and each engine once', () => {
+    const args = parseArguments(['decide', '--rules', '100,10,100', '--only', 'floor,outrider,floor']);
+    assert.deepEqual(args, {
+      command: 'decide',
+      json: false,
+      rounds: 7,
+      rules: [100, 10],
+      only: ['outrider', 'floor'],
     });
   });
 });
