@@ -84,7 +84,7 @@ function slowCases(): SlowCase[] {
       requests: [get(`/${'a'.repeat(longestPath)}`)],
     },
     {
-      name: 'one pattern of as slowRules ** as fit, the longest path',
+      name: 'one pattern of as many ** as fit, the longest path',
       rules: [{ hosts: [host], paths: [`${'/**/a'.repeat(Math.floor(longestPattern / 5) - 1)}/b`] }],
       requests: [get(longest)],
     },
@@ -109,7 +109,7 @@ function slowCases(): SlowCase[] {
       requests: times(5000, (index) => ({ ...get('/v1/things'), host: `api.unknown-${index}.example` })),
     },
     {
-      name: 'as slowRules ** as fit in the hosts of each rule, the longest host',
+      name: 'as many ** as fit in the hosts of each rule, the longest host',
       rules: times(slowRules, (index) => ({ hosts: [`${'**.a.'.repeat(20)}b${index}.example`] })),
       requests: [{ ...get('/v1/things'), host: `${'a.'.repeat(120)}b1.example` }],
     },
