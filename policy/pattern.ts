@@ -28,6 +28,23 @@ export function compilePattern(
   }
 }
 
+export interface Found {
+  /** Null when the steps did not suffice. */
+  readonly found: boolean | null;
+  readonly steps: number;
+}
+
+/** Compiles a pattern that is looked for anywhere in a text, as CEL's `matches` does; null as compilePattern. */
+export function compileSearch(source: string): ((text: string, maxSteps: number) => Found) | null {
+  if (findPatternProblem(source) !== null) return null;
+  const machine = createMachine(programOf(source, false), true);
+  return (text, maxSteps) => {
+    const before = machine.steps();
+    const found = machine.matchesWithin(text, maxSteps);
+    return { found, steps: machine.steps() - before };
+  };
+}
+
 /** What is wrong with a pattern, for its author; null when nothing is. */
 export function findPatternProblem(source: string): string | null {
   try {

@@ -5,11 +5,14 @@ import { assertionBits, Op, type Program } from './program.ts';
 
 export interface Machine {
   readonly matches: (text: string) => boolean;
+  /** Like `matches`, but null when more than `maxSteps` instructions would have to be visited. */
+  readonly matchesWithin: (text: string, maxSteps: number) => boolean | null;
   /** Instructions visited so far, at most (characters + 1) × instructions for each text. */
   readonly steps: () => number;
 }
 
-export function createMachine(program: Program): Machine {
+/** @param anywhere whether any part of a text may match, rather than the whole. */
+export function createMachine(program: Program, anywhere = false): Machine {
   const { op, out, arg, sets } = program;
   const size = op.length;
   let current = new Uint16Array(size);
@@ -52,11 +55,14 @@ export function createMachine(program: Program): Machine {
     }
   }
 
-  function matches(text: string): boolean {
+  function matchesWithin(text: string, maxSteps: number): boolean | null {
+    const most = steps + maxSteps;
     generation += 1;
     let count = reach(current, 0, program.start, program.hasAssertions ? assertionsAt(text, 0) : 0);
     let position = 0;
     while (position < text.length && count > 0) {
+      if (steps > most) return null;
+      if (anywhere && accepts(current, count)) return true;
       const rune = text.codePointAt(position) ?? 0;
       const end = position + (rune > 0xffff ? 2 : 1);
       const character = rune < 128 ? '' : text.slice(position, end);
@@ -72,17 +78,24 @@ export function createMachine(program: Program): Machine {
           next = reach(following, next, out[at] ?? 0, holds);
         }
       }
+      if (anywhere) next = reach(following, next, program.start, holds);
       [current, following] = [following, current];
       count = next;
       position = end;
     }
-    for (let i = 0; i < count; i += 1) {
-      if (position === text.length && op[current[i] ?? 0] === Op.match) return true;
-    }
+    return position === text.length && accepts(current, count);
+  }
+
+  function accepts(list: Uint16Array, count: number): boolean {
+    for (let i = 0; i < count; i += 1) if (op[list[i] ?? 0] === Op.match) return true;
     return false;
   }
 
-  return { matches, steps: () => steps };
+  return {
+    matches: (text) => matchesWithin(text, Infinity) === true,
+    matchesWithin,
+    steps: () => steps,
+  };
 }
 
 /** The assertions that hold between the characters before and after `position`. */
