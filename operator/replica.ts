@@ -151,15 +151,14 @@ export async function createReplica(
   });
   authority.onChange(() => rulesets.settingsChanged());
 
-  const { shadowOf } = aggregates;
   const status = createStatusWriter({ client, metrics, intervalMs: timing.statusIntervalMs });
   const control = (kind: KindName, decide: (object: RawResource) => DesiredStatus): Controller =>
     createController({ kind, objects: informers.resources[kind], status, decide, log, metrics });
   const controllers = {
-    AgentPolicy: control('AgentPolicy', createPolicyDecision({ informers, agents, shadowOf })),
+    AgentPolicy: control('AgentPolicy', createPolicyDecision({ informers, agents, aggregates })),
     ClusterAgentPolicy: control(
       'ClusterAgentPolicy',
-      createClusterPolicyDecision({ informers, agents, shadowOf }),
+      createClusterPolicyDecision({ informers, agents, aggregates }),
     ),
     AgentCredential: control(
       'AgentCredential',

@@ -26,11 +26,11 @@ export interface PolicyFacts {
 export function createPolicyDecision({
   informers,
   agents,
-  shadowOf,
+  aggregates,
 }: {
   readonly informers: Informers;
   readonly agents: Agents;
-  readonly shadowOf: Aggregates['shadowOf'];
+  readonly aggregates: Pick<Aggregates, 'shadowOf'>;
 }): (object: RawResource) => DesiredStatus {
   return (object) => {
     const { namespace = '', name } = object.metadata;
@@ -38,7 +38,7 @@ export function createPolicyDecision({
       context: gatherContext(informers, namespace),
       agents: agents.pods(namespace).map((pod) => ({
         agent: agents.agentOf(pod),
-        counted: () => shadowOf(pod.metadata.uid ?? '', name, false),
+        counted: () => aggregates.shadowOf(pod.metadata.uid ?? '', name, false),
       })),
       nowMs: Date.now(),
     });

@@ -22,11 +22,11 @@ export interface ClusterPolicyFacts {
 export function createClusterPolicyDecision({
   informers,
   agents,
-  shadowOf,
+  aggregates,
 }: {
   readonly informers: Informers;
   readonly agents: Agents;
-  readonly shadowOf: Aggregates['shadowOf'];
+  readonly aggregates: Pick<Aggregates, 'shadowOf'>;
 }): (object: RawResource) => DesiredStatus {
   return (object) => {
     const { name } = object.metadata;
@@ -34,7 +34,7 @@ export function createClusterPolicyDecision({
       context: gatherClusterContext(informers),
       agents: agents.pods().map((pod) => ({
         agent: agents.agentOf(pod),
-        counted: () => shadowOf(pod.metadata.uid ?? '', name, true),
+        counted: () => aggregates.shadowOf(pod.metadata.uid ?? '', name, true),
       })),
     });
   };

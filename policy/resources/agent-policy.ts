@@ -39,7 +39,6 @@ export const agentPolicySpec = haltIsEnforced(
 
 export type AgentPolicySpec = z.infer<typeof agentPolicySpec>;
 
-/** How decisions would differ if the policy were enforced, counted since its sidecars started. */
 export const shadowStatus = () =>
   z
     .strictObject({
@@ -47,7 +46,9 @@ export const shadowStatus = () =>
       wouldDeny: z.int().min(0).describe('Requests that were allowed and would be refused.'),
       wouldHold: z.int().min(0).describe('Requests that would wait for an approval.'),
     })
-    .describe('In mode Audit: what enforcing would change.')
+    .describe(
+      'In mode Audit: what enforcing would change. The sum over the agents that run now, each counted since its sidecar started: it falls when agents go, and is up to a minute old.',
+    )
     .optional();
 
 export const agentPolicyStatus = baseStatus.extend({

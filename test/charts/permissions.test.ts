@@ -63,6 +63,8 @@ describe('the operator’s ServiceAccount', () => {
     'update outrider.dev/agentcredentials',
     'patch outrider.dev/agentpolicies',
     'patch outrider.dev/agentsecretstores',
+    'create outrider.dev/clusteragentpolicies',
+    'patch outrider.dev/clusteragentpolicies',
     'patch admissionregistration.k8s.io/mutatingwebhookconfigurations:other',
     'update admissionregistration.k8s.io/mutatingwebhookconfigurations:outrider',
     'create admissionregistration.k8s.io/mutatingwebhookconfigurations',
@@ -85,6 +87,8 @@ describe('the operator’s ServiceAccount', () => {
       'update v1/secrets:outrider-ca in outrider-system',
       'patch admissionregistration.k8s.io/mutatingwebhookconfigurations:outrider',
       'patch outrider.dev/agentpolicies/status in default',
+      'patch outrider.dev/clusteragentpolicies/status',
+      'watch outrider.dev/clusteragentpolicies',
       'watch v1/pods',
       'list v1/configmaps in outrider-system',
       'update v1/configmaps in outrider-system',
@@ -110,6 +114,11 @@ describe('the roles for people', () => {
       'patch outrider.dev/agentpolicies/status in default': [false, false, false],
       'create outrider.dev/agentsecretstores': [false, false, false],
       'create outrider.dev/agentdestinations': [false, false, false],
+      'create outrider.dev/clusteragentpolicies': [false, false, false],
+      'delete outrider.dev/clusteragentpolicies': [false, false, false],
+      'get outrider.dev/clusteragentpolicies': [false, false, false],
+      // Whoever may label a namespace may have its agents observed.
+      'patch v1/namespaces in default': [false, false, false],
     };
     for (const [what, expected] of Object.entries(table)) {
       const answers = await Promise.all(['admin', 'edit', 'view'].map((user) => isAllowed(user, what)));
@@ -117,4 +126,22 @@ describe('the roles for people', () => {
     }
   });
 
+  test('leaves the kinds of the cluster to those whom the platform binds, who get no status and no credential', async () => {
+    const binding = ['platform', '--clusterrole=outrider-platform', '--user=platform'];
+    await chart.cluster.kubectl(['create', 'clusterrolebinding', ...binding]);
+    const table = {
+      'create outrider.dev/clusteragentpolicies': true,
+      'delete outrider.dev/agentsecretstores': true,
+      'watch outrider.dev/agentdestinations': true,
+      'patch outrider.dev/clusteragentpolicies/status': false,
+      'create outrider.dev/agentcredentials in default': false,
+      'list outrider.dev/agentpolicies': false,
+    };
+    await waitFor({ what: 'the binding', timeoutMs: 10_000 }, () =>
+      isAllowed('platform', 'create outrider.dev/clusteragentpolicies'),
+    );
+    for (const [what, expected] of Object.entries(table)) {
+      assert.equal(await isAllowed('platform', what), expected, what);
+    }
+  });
 });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import fastify from 'fastify';
 import { stringify } from 'yaml';
 import { apiVersion, labels, operatorAudience } from '../../policy/contract.ts';
+import { kinds } from '../../policy/resources/kinds.ts';
 import { parseConfig } from '../../operator/config.ts';
 import { createKubeClient, type KubeClient, type KubeObject } from '../../operator/kube/client.ts';
 import { createReplica, type ReplicaTiming } from '../../operator/replica.ts';
@@ -84,6 +85,7 @@ const rights = [
     resources: [
       'agentcredentials/status',
       'agentpolicies/status',
+      'clusteragentpolicies/status',
       'agentsecretstores/status',
       'agentdestinations/status',
     ],
@@ -147,7 +149,11 @@ export async function startTestCluster(): Promise<TestCluster> {
   await cluster.kubectl(['apply', '-f', 'crds/']);
   await apply(...surroundings);
   await waitFor({ what: 'the kinds', timeoutMs: 20_000 }, async () =>
-    client.request({ method: 'GET', path: `/apis/${apiVersion}/agentpolicies` }),
+    Promise.all(
+      Object.values(kinds).map(({ plural }) =>
+        client.request({ method: 'GET', path: `/apis/${apiVersion}/${plural}` }),
+      ),
+    ),
   );
 
   async function post<T>(path: string, body: object): Promise<T> {
