@@ -72,7 +72,8 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
     }
   }
 
-  function visitGuard(guard: CompiledRule): void {
+  function visitGuard(index: number): void {
+    const guard = guards[index] as CompiledRule;
     steps += guard.steps.length;
     if (evaluate(guard.steps, reading, needed) !== null) return;
     // Whatever else a newer operator may call a guard, it stops.
@@ -80,7 +81,8 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
     else if (denying === null || guard.order < denying.order) denying = guard;
   }
 
-  function visitGrant(grant: CompiledRule): void {
+  function visitGrant(index: number): void {
+    const grant = grants[index] as CompiledRule;
     steps += grant.steps.length;
     const miss = evaluate(grant.steps, reading, needed);
     if (miss === null) insert(granting, grant);
@@ -119,8 +121,8 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
       }
       if (rule === undefined || miss === undefined) {
         const nearest = grantIndex.nearest();
-        if (nearest === null) return null;
-        rule = nearest.rule;
+        rule = grants[nearest.index];
+        if (rule === undefined) return null;
         miss = nearest.field === 'place' ? placeMiss(rule.rule, ruleset) : pathMiss(rule.rule);
       }
       const { policy, name } = rule.rule;

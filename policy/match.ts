@@ -1,7 +1,7 @@
 // Globs on host labels and decoded path segments. `*` stays inside one label or segment, `**` stands for whole ones:
 // zero or more in paths, one or more in hosts. What is compiled here is walked by `part-tree.ts`.
 
-import { anyNumber, createPartTree, type Part } from './part-tree.ts';
+import { addPattern, anyNumber, createPartTree, createPartWalker, type Part } from './part-tree.ts';
 
 /** A compiled pattern; linear in pattern × input, without recursion or regular expressions. */
 export type Match = (parts: readonly string[]) => boolean;
@@ -35,20 +35,22 @@ export function guardPathParts(pattern: string): Part[] {
 }
 
 export function compileHostPattern(pattern: string): Match {
-  const match = compileParts(hostParts(pattern));
+  const match = compilePatterns([hostParts(pattern)]);
   return (labels) => match(labels.toReversed());
 }
 
 export function compilePathPattern(pattern: string): Match {
-  return compileParts(pathParts(pattern));
+  return compilePatterns([pathParts(pattern)]);
 }
 
-function compileParts(parts: readonly Part[]): Match {
+/** Whether any of the patterns matches. */
+export function compilePatterns(patterns: readonly (readonly Part[])[]): Match {
   const tree = createPartTree();
-  tree.add(parts, 0);
+  const walker = createPartWalker();
+  for (const parts of patterns) addPattern(tree, parts, 0);
   return (items) => {
     let isFound = false;
-    tree.match(items, () => {
+    walker.match(tree, items, () => {
       isFound = true;
     });
     return isFound;

@@ -8,16 +8,19 @@ import { matchText } from './glob.ts';
 export const anyNumber = Symbol('**');
 export type Part = string | typeof anyNumber;
 
-interface Node {
+/** Higher than any value; a small integer, which costs no memory of its own. */
+export const noValue = 0x3f_ff_ff_ff;
+
+export interface PartTree {
   /** The one part that leads on from here, as most often; with several, `exact` has them all. */
   part: string | null;
-  only: Node | null;
-  exact: Map<string, Node> | null;
+  only: PartTree | null;
+  exact: Map<string, PartTree> | null;
   /** After a part that is `*` alone. */
-  any: Node | null;
-  globs: { readonly pattern: string; readonly node: Node }[] | null;
+  any: PartTree | null;
+  globs: { readonly pattern: string; readonly node: PartTree }[] | null;
   /** After a `**` that stands here. */
-  rest: Node | null;
+  rest: PartTree | null;
   /** Whether it is after a `**`, and so stays for any part. */
   readonly loops: boolean;
   /** Of the patterns that end here. */
@@ -28,55 +31,66 @@ interface Node {
   seen: number;
 }
 
-export interface PartTree {
-  add(parts: readonly Part[], value: number): void;
-  /** Calls `found` for each pattern that matches; one value may come several times. @returns steps taken. */
-  match(items: readonly string[], found: (value: number) => void): number;
-  /** After a walk that found nothing: the lowest value whose pattern went along furthest. */
-  nearest(): number;
-  readonly size: () => number;
+export function createPartTree(loops = false): PartTree {
+  const links = { part: null, only: null, exact: null, any: null, globs: null, rest: null };
+  return { ...links, loops, values: null, lowest: noValue, seen: 0 };
 }
 
-export function createPartTree(): PartTree {
-  let size = 0;
-  let walk = 0;
-  let nearest = Infinity;
-  let current: Node[] = [];
-  let next: Node[] = [];
-  const root = createNode(false);
-
-  function createNode(loops: boolean): Node {
-    size += 1;
-    const links = { part: null, only: null, exact: null, any: null, globs: null, rest: null };
-    return { ...links, loops, values: null, lowest: Infinity, seen: 0 };
+export function addPattern(tree: PartTree, parts: readonly Part[], value: number): void {
+  let node = tree;
+  node.lowest = Math.min(node.lowest, value);
+  for (const part of parts) {
+    node = grow(node, part);
+    node.lowest = Math.min(node.lowest, value);
   }
+  (node.values ??= []).push(value);
+}
 
-  function childOf(node: Node, part: Part): Node {
-    if (part === anyNumber) return (node.rest ??= createNode(true));
-    if (part === '*') return (node.any ??= createNode(false));
-    if (part.includes('*')) {
-      node.globs ??= [];
-      const known = node.globs.find(({ pattern }) => pattern === part);
-      if (known !== undefined) return known.node;
-      const made = createNode(false);
-      node.globs.push({ pattern: part, node: made });
-      return made;
-    }
-    const known = exactChild(node, part);
-    if (known !== null) return known;
-    const made = createNode(false);
-    if (node.only === null) {
-      node.part = part;
-      node.only = made;
-    } else {
-      node.exact ??= new Map([[node.part ?? '', node.only]]);
-      node.exact.set(part, made);
-    }
+function grow(node: PartTree, part: Part): PartTree {
+  if (part === anyNumber) return (node.rest ??= createPartTree(true));
+  if (part === '*') return (node.any ??= createPartTree());
+  if (part.includes('*')) {
+    node.globs ??= [];
+    const known = node.globs.find(({ pattern }) => pattern === part);
+    if (known !== undefined) return known.node;
+    const made = createPartTree();
+    node.globs.push({ pattern: part, node: made });
     return made;
   }
+  const known = exactChild(node, part);
+  if (known !== null) return known;
+  const made = createPartTree();
+  if (node.only === null) {
+    node.part = part;
+    node.only = made;
+  } else {
+    node.exact ??= new Map([[node.part ?? '', node.only]]);
+    node.exact.set(part, made);
+  }
+  return made;
+}
+
+function exactChild(node: PartTree, part: string): PartTree | null {
+  if (node.exact !== null) return node.exact.get(part) ?? null;
+  return node.part === part ? node.only : null;
+}
+
+/** Walks trees, one at a time; two walkers must not share a tree. */
+export interface PartWalker {
+  /** Calls `found` for each pattern that matches; one value may come several times. @returns steps taken. */
+  match(tree: PartTree, items: readonly string[], found: (value: number) => void): number;
+  /** After a walk that found nothing: the lowest value whose pattern went along furthest. */
+  nearest(): number;
+}
+
+export function createPartWalker(): PartWalker {
+  let walk = 0;
+  let nearest = noValue;
+  let current: PartTree[] = [];
+  let next: PartTree[] = [];
 
   /** @returns how many nodes are in the list now. */
-  function enter(list: Node[], count: number, node: Node): number {
+  function enter(list: PartTree[], count: number, node: PartTree): number {
     if (node.seen === walk) return count;
     node.seen = walk;
     list[count] = node;
@@ -84,38 +98,34 @@ export function createPartTree(): PartTree {
     return node.rest === null ? count + 1 : enter(list, count + 1, node.rest);
   }
 
+  function advance(node: PartTree, item: string, count: number): number {
+    let entered = count;
+    if (node.loops) entered = enter(next, entered, node);
+    const child = exactChild(node, item);
+    if (child !== null) entered = enter(next, entered, child);
+    if (node.any !== null && item !== '') entered = enter(next, entered, node.any);
+    if (node.globs === null) return entered;
+    for (const { pattern, node: target } of node.globs) {
+      if (matchText(pattern, item)) entered = enter(next, entered, target);
+    }
+    return entered;
+  }
+
   return {
-    add(parts, value) {
-      let node = root;
-      node.lowest = Math.min(node.lowest, value);
-      for (const part of parts) {
-        node = childOf(node, part);
-        node.lowest = Math.min(node.lowest, value);
-      }
-      (node.values ??= []).push(value);
-    },
-    match(items, found) {
+    match: (tree, items, found) => {
       walk += 1;
       let steps = 0;
-      let count = enter(current, 0, root);
+      let count = enter(current, 0, tree);
       for (let at = 0; at < items.length && count > 0; at += 1) {
         const item = items[at] ?? '';
         walk += 1;
         let entered = 0;
-        nearest = Infinity;
+        nearest = noValue;
         for (let index = 0; index < count; index += 1) {
-          const node = current[index] as Node;
-          steps += 1;
+          const node = current[index] as PartTree;
+          steps += 1 + (node.globs?.length ?? 0);
           if (node.lowest < nearest) nearest = node.lowest;
-          if (node.loops) entered = enter(next, entered, node);
-          const child = exactChild(node, item);
-          if (child !== null) entered = enter(next, entered, child);
-          if (node.any !== null && item !== '') entered = enter(next, entered, node.any);
-          if (node.globs === null) continue;
-          for (const { pattern, node: target } of node.globs) {
-            steps += 1;
-            if (matchText(pattern, item)) entered = enter(next, entered, target);
-          }
+          entered = advance(node, item, entered);
         }
         const left = current;
         current = next;
@@ -123,19 +133,13 @@ export function createPartTree(): PartTree {
         count = entered;
       }
       for (let index = 0; index < count; index += 1) {
-        const node = current[index] as Node;
+        const node = current[index] as PartTree;
         steps += 1;
-        if (node.lowest < nearest || index === 0) nearest = node.lowest;
+        if (index === 0 || node.lowest < nearest) nearest = node.lowest;
         if (node.values !== null) for (const value of node.values) found(value);
       }
       return steps;
     },
     nearest: () => nearest,
-    size: () => size,
   };
-}
-
-function exactChild(node: Node, part: string): Node | null {
-  if (node.exact !== null) return node.exact.get(part) ?? null;
-  return node.part === part ? node.only : null;
 }

@@ -1,8 +1,8 @@
 // Where a rule reaches: host, port and scheme, and the path; as data for the index, and as conditions that explain.
 
 import { githubHosts } from './github/form.ts';
-import { compileHostPattern, compilePathPattern, guardPathParts, pathParts, spelling } from './match.ts';
-import { createPartTree, type Part } from './part-tree.ts';
+import { compileHostPattern, compilePatterns, guardPathParts, pathParts, spelling } from './match.ts';
+import type { Part } from './part-tree.ts';
 import type { Condition, Miss, Stance } from './reading.ts';
 import type { CanonicalRequest } from './request.ts';
 import type { Ruleset, RulesetMatch, RulesetRule } from './ruleset.ts';
@@ -77,21 +77,9 @@ export function compilePaths(match: RulesetMatch, stance: Stance): Condition {
   const { paths } = match;
   if (paths === undefined) return () => null;
   const miss = pathMiss(match);
-  if (stance === 'grant') {
-    const patterns = paths.map(compilePathPattern);
-    return ({ request }) => (patterns.some((pattern) => pattern(request.segments)) ? null : miss);
-  }
-  const tree = createPartTree();
-  for (const path of paths) tree.add(guardPathParts(path), 0);
-  return ({ request }) => {
-    let isFound = false;
-    for (const segments of guardReadings(request)) {
-      tree.match(segments, () => {
-        isFound = true;
-      });
-    }
-    return isFound ? null : miss;
-  };
+  const matches = compilePatterns(paths.map((path) => partsOfPath(path, stance)));
+  if (stance === 'grant') return ({ request }) => (matches(request.segments) ? null : miss);
+  return ({ request }) => (guardReadings(request).some(matches) ? null : miss);
 }
 
 export function partsOfPath(pattern: string, stance: Stance): Part[] {

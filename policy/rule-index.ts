@@ -3,7 +3,7 @@
 
 import type { CompiledRule } from './compiled-rule.ts';
 import { hostParts, spelling } from './match.ts';
-import { createPartTree, type PartTree } from './part-tree.ts';
+import { addPattern, createPartTree, createPartWalker, noValue, type PartTree } from './part-tree.ts';
 import { guardReadings, partsOfPath, placeOf, type Place } from './place.ts';
 import type { Reading, Stance } from './reading.ts';
 import type { CanonicalRequest } from './request.ts';
@@ -11,9 +11,9 @@ import type { Ruleset } from './ruleset.ts';
 
 export interface RuleIndex {
   /** Calls `visit` once for each rule whose place and path match, in no order. @returns steps taken. */
-  candidates(reading: Reading, visit: (rule: CompiledRule) => void): number;
+  candidates(reading: Reading, visit: (index: number) => void): number;
   /** After a search that visited nothing: the rule that came nearest, and by which field it failed. */
-  nearest(): { readonly rule: CompiledRule; readonly field: 'place' | 'paths' } | null;
+  nearest(): { readonly index: number; readonly field: 'place' | 'paths' };
 }
 
 /** Rules of one host pattern, port and scheme. */
@@ -43,16 +43,17 @@ export function createRuleIndex(
   const buckets: Bucket[] = [];
   const byKey = new Map<string, number>();
   const hostTree = createPartTree();
+  const walker = createPartWalker();
   const resolutions = new Map<string, Resolution>();
   /** The search in which each rule was visited last: a rule stands in many places. */
   const visited = new Float64Array(rules.length);
   let search = 0;
   let steps = 0;
-  let nearestIndex = Infinity;
+  let nearestIndex = noValue;
   let nearestField: 'place' | 'paths' = 'place';
   let readFor: CanonicalRequest | null = null;
   let readings: readonly (readonly string[])[] = [];
-  let visitor: (rule: CompiledRule) => void = () => {};
+  let visitor: (index: number) => void = () => {};
 
   for (const [index, { rule }] of rules.entries()) {
     const place = placeOf(rule, ruleset, stance);
@@ -61,7 +62,7 @@ export function createRuleIndex(
       if (rule.paths === undefined) (bucket.anyPath ??= []).push(index);
       else {
         bucket.paths ??= createPartTree();
-        for (const path of rule.paths) bucket.paths.add(partsOfPath(path, stance), index);
+        for (const path of rule.paths) addPattern(bucket.paths, partsOfPath(path, stance), index);
       }
     }
   }
@@ -77,7 +78,7 @@ export function createRuleIndex(
       if (at === undefined) {
         at = buckets.push(createBucket({ port, scheme })) - 1;
         byKey.set(key, at);
-        hostTree.add(hostParts(host), at);
+        addPattern(hostTree, hostParts(host), at);
       }
       return buckets[at] ?? [];
     });
@@ -85,11 +86,11 @@ export function createRuleIndex(
 
   function resolve(host: string, labels: readonly string[]): Resolution {
     const found: Bucket[] = [...everywhere];
-    steps += hostTree.match(labels.toReversed(), (at) => {
+    steps += walker.match(hostTree, labels.toReversed(), (at) => {
       const bucket = buckets[at];
       if (bucket !== undefined && !found.includes(bucket)) found.push(bucket);
     });
-    const resolution = { buckets: found, nearest: buckets[hostTree.nearest()]?.lowest ?? Infinity };
+    const resolution = { buckets: found, nearest: buckets[walker.nearest()]?.lowest ?? noValue };
     if (resolutions.size >= 2 * buckets.length + spareResolutions) resolutions.clear();
     resolutions.set(host, resolution);
     return resolution;
@@ -99,7 +100,7 @@ export function createRuleIndex(
     if (visited[index] === search) return;
     visited[index] = search;
     steps += 1;
-    visitor(rules[index] as CompiledRule);
+    visitor(index);
   }
 
   function readingsOf(request: CanonicalRequest): readonly (readonly string[])[] {
@@ -111,9 +112,9 @@ export function createRuleIndex(
   }
 
   function searchPaths(paths: PartTree, request: CanonicalRequest): void {
-    if (stance === 'grant') steps += paths.match(request.segments, visit);
-    else for (const segments of readingsOf(request)) steps += paths.match(segments, visit);
-    const index = paths.nearest();
+    if (stance === 'grant') steps += walker.match(paths, request.segments, visit);
+    else for (const segments of readingsOf(request)) steps += walker.match(paths, segments, visit);
+    const index = walker.nearest();
     if (nearestField === 'place' || index < nearestIndex) nearestIndex = index;
     nearestField = 'paths';
   }
@@ -137,13 +138,10 @@ export function createRuleIndex(
       }
       return steps;
     },
-    nearest: () => {
-      const rule = rules[nearestIndex] ?? rules[0];
-      return rule === undefined ? null : { rule, field: nearestField };
-    },
+    nearest: () => ({ index: nearestIndex === noValue ? 0 : nearestIndex, field: nearestField }),
   };
 }
 
 function createBucket({ port, scheme }: Omit<Place, 'hosts'>): Bucket {
-  return { port, scheme, anyPath: null, paths: null, lowest: Infinity };
+  return { port, scheme, anyPath: null, paths: null, lowest: noValue };
 }
