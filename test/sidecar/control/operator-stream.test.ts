@@ -26,8 +26,12 @@ let running: Promise<void> | null = null;
 let codes: string[] = [];
 let [keysDirectory, tokensDirectory, stateDirectory] = ['', '', ''];
 
-const grants = rulesetWith({ grants: [{ policy: 'p', name: 'read', hosts: ['api.example'] }] });
-const other = rulesetWith({ grants: [{ policy: 'p', name: 'write', hosts: ['api.example'] }] });
+const grants = rulesetWith({
+  grants: [{ policy: 'p', name: 'read', action: 'Allow', hosts: ['api.example'] }],
+});
+const other = rulesetWith({
+  grants: [{ policy: 'p', name: 'write', action: 'Allow', hosts: ['api.example'] }],
+});
 const mark = (version: number): Record<string, string> => ({ AgentPolicy: String(version) });
 const diagnostics: Diagnostics = { failed: ({ code }) => codes.push(code), happened: () => {} };
 const timing = { connectMs: 1000, silenceMs: 400, firstBackoffMs: 20, maxBackoffMs: 100 };
@@ -309,6 +313,23 @@ describe('reports', () => {
     assert.deepEqual(operator.reports.at(-1)?.report.credentials, credentials);
     reports.close();
     await reporting;
+  });
+
+  test('tell what audited policies would have changed, without waiting for a change', async () => {
+    const shadow = [{ policy: 'p', wouldAllow: 0, wouldDeny: 2, wouldHold: 0 }];
+    const reports = createReports({
+      endpoint,
+      state,
+      credentials: { report: () => [], onChange: () => () => {} },
+      shadow: { report: () => shadow },
+      diagnostics,
+      timing: { everyMs: 5, retryMs: 50, gatherMs: 1 },
+    });
+    const reporting = reports.run();
+    await until('the report', () => operator.reports.length > 0);
+    reports.close();
+    await reporting;
+    assert.deepEqual(operator.reports[0]?.report, { revision: '', credentials: [], shadow });
   });
 
   test('lose their sentences rather than grow beyond what the operator takes', async () => {

@@ -16,6 +16,7 @@ let directory = '';
 let state: PolicyState;
 let nowMs = 0;
 let failures: SidecarError[] = [];
+let confirmed: number[] = [];
 
 before(() => {
   folder = mkdtempSync(join(tmpdir(), 'outrider-state-'));
@@ -24,6 +25,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 beforeEach(() => {
   directory = mkdtempSync(join(folder, 'state-'));
   failures = [];
+  confirmed = [];
   nowMs = 1_000_000;
   state = restarted();
 });
@@ -32,11 +34,14 @@ function restarted(): PolicyState {
   return createPolicyState({
     kept: createKeptWatermark({ directory }),
     onFailure: (error) => failures.push(error),
+    clock: { confirm: (operatorMs) => void confirmed.push(operatorMs) },
     now: () => nowMs,
   });
 }
 
-const grants = rulesetWith({ grants: [{ policy: 'p', name: 'read', hosts: ['api.example'] }] });
+const grants = rulesetWith({
+  grants: [{ policy: 'p', name: 'read', action: 'Allow', hosts: ['api.example'] }],
+});
 const none = rulesetWith({});
 const halted = rulesetWith({ halt: { policy: 'stop' } });
 
@@ -107,6 +112,9 @@ describe('P-12, O-11: refused, while the last good ruleset stays', () => {
     'a lease that is no number': { ...event(none, 11), lease: '60' },
     'a negative lease': { ...event(none, 11), lease: -1 },
     'a lease that is not a number': { ...event(none, 11), lease: Number.NaN },
+    'a time that is text': { ...event(none, 11), time: '2026-01-01T00:00:00Z' },
+    'a time that is no time': { ...event(none, 11), time: -1 },
+    'a time with fractions': { ...event(none, 11), time: 1.5 },
   };
   for (const [what, value] of Object.entries(malformed)) {
     test(`an event with ${what}`, () => {
@@ -188,6 +196,33 @@ describe('the lease', () => {
     state.acceptRuleset(event(none, 11, 3600));
     nowMs += 60_000;
     assert.equal(state.fresh(), false);
+  });
+});
+
+describe('P-14: the operator’s time', () => {
+  test('that is none is refused, and changes neither the clock nor the lease', () => {
+    state.acceptRuleset(event(grants, 10));
+    nowMs += 59_000;
+    for (const time of [null, '1', 0, 1.5, 2 ** 60]) {
+      assert.throws(() => state.acceptHeartbeat({ ...heartbeat(10), time }), { code: 'STREAM_MALFORMED' });
+    }
+    nowMs += 1001;
+    assert.equal(state.fresh(), false);
+    assert.deepEqual(confirmed, []);
+  });
+
+  test('reaches the clock with every event, also of one that is older than what was seen', () => {
+    state.acceptRuleset({ ...event(grants, 10), time: 1_000 });
+    state.acceptHeartbeat({ ...heartbeat(10), time: 2_000 });
+    assert.throws(() => state.acceptHeartbeat({ ...heartbeat(9), time: 3_000 }), { code: 'RULESET_OLDER' });
+    assert.deepEqual(confirmed, [1_000, 2_000, 3_000]);
+  });
+
+  test('is not missed where an older operator sends none', () => {
+    state.acceptRuleset(event(grants, 10));
+    state.acceptHeartbeat(heartbeat(10));
+    assert.equal(state.fresh(), true);
+    assert.deepEqual(confirmed, []);
   });
 });
 
