@@ -8,7 +8,8 @@ const parts = ['operator', 'sidecar', 'cli'] as const;
 
 export default defineConfig(
   parts.map((part) => ({
-    input: { main: `${part}/main.ts` },
+    // `cel` is loaded by its name: policy/cel/when.ts.
+    input: { main: `${part}/main.ts`, cel: 'policy/cel/condition.ts' },
     platform: 'node',
     resolve: { alias: { axios: join(import.meta.dirname, 'scripts/axios-stub.cjs') } },
     // A sidecar pays for its source in every pod; the others keep names that a stack trace can be read by.

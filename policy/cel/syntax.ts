@@ -1,8 +1,7 @@
 // Reads and checks an expression with cel-js, which knows CEL's grammar and types. It is evaluated by ours
 // (expression.ts), since its own has no budget, matches with backtracking, and reads times in the process's zone.
 
-import type { ASTNode, Environment } from '@marcbachmann/cel-js';
-import { loadCel } from './library.cjs';
+import { Environment, ParseError, TypeError as CelTypeError, type ASTNode } from '@marcbachmann/cel-js';
 import { CelProblem } from './problem.ts';
 import { variables } from './variables.ts';
 
@@ -37,7 +36,6 @@ export function parseExpression(source: string): Node {
     return parsed.ast;
   } catch (error) {
     if (error instanceof CelProblem) throw error;
-    const { ParseError, TypeError: CelTypeError } = loadCel();
     if (error instanceof ParseError || error instanceof CelTypeError) {
       throw new CelProblem(error.summary.replaceAll('$', ''), error.range ?? null);
     }
@@ -46,7 +44,7 @@ export function parseExpression(source: string): Node {
 }
 
 function createEnvironment(): Environment {
-  const created = new (loadCel().Environment)({ limits, homogeneousAggregateLiterals: false });
+  const created = new Environment({ limits, homogeneousAggregateLiterals: false });
   for (const [name, fields] of Object.entries(variables)) {
     const schema = Object.fromEntries(Object.entries(fields).map(([field, { type }]) => [field, type]));
     created.registerVariable(name, { schema });

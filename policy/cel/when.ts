@@ -1,11 +1,10 @@
-// `when`: what fields cannot say, in CEL. It decides by the same strict readings as they do.
+// `when`: what fields cannot say, in CEL. Behind this door because cel-js and what evaluates it cost a process 2 MiB,
+// and most sidecars have no expression.
 
-import { isTooLong } from '../content/content.ts';
-import type { Condition, Miss, Stance } from '../reading.ts';
-import { compileExpression, type Expression } from './expression.ts';
-import { CelProblem, describeProblem } from './problem.ts';
-import { createRun, isEnd } from './run.ts';
-import { findUnreadable, type Agent } from './variables.ts';
+import { createRequire } from 'node:module';
+import type { Condition, Stance } from '../reading.ts';
+import type * as Conditions from './condition.ts';
+import type { Agent } from './variables.ts';
 
 export interface CompiledWhen {
   /** A grant holds when the expression is true, a guard unless it is false. */
@@ -15,39 +14,12 @@ export interface CompiledWhen {
   readonly problem: string | null;
 }
 
-const maxShown = 200;
-
 export function compileWhen(source: string, stance: Stance, agent: Agent): CompiledWhen {
-  const shown = source.length > maxShown ? `${source.slice(0, maxShown)}…` : source;
-  const miss: Miss = { field: 'when', message: `The expression must hold: ${shown}` };
-  const unreadable: Miss = { ...miss, reason: 'body_unreadable' };
-  const tooLarge: Miss = { ...miss, reason: 'body_too_large' };
-  const undecided = stance === 'grant' ? miss : null;
-  let expression: Expression;
-  try {
-    expression = compileExpression(source, agent);
-  } catch (error) {
-    if (!(error instanceof CelProblem)) throw error;
-    const problem = describeProblem(source, error.message, error.place);
-    return { condition: () => undecided, needsBody: false, problem };
-  }
-  const { evaluate, sources } = expression;
-  const needsBody = sources.has('body') || sources.has('mcp');
-  const condition: Condition = (reading) => {
-    const source = findUnreadable(sources, reading);
-    if (source !== null) {
-      if (stance === 'guard' || (source !== 'body' && source !== 'mcp')) return undecided;
-      return isTooLong(reading.content()) ? tooLarge : unreadable;
-    }
-    try {
-      const value = evaluate(createRun(reading));
-      if (typeof value !== 'boolean') return undecided;
-      return value ? null : miss;
-    } catch (error) {
-      // Also a stack that is exhausted: an expression never ends a process, and never opens a door.
-      if (isEnd(error) || error instanceof RangeError) return undecided;
-      throw error;
-    }
-  };
-  return { condition, needsBody, problem: null };
+  return loadConditions().compileCondition(source, stance, agent);
+}
+
+/** `require`, since `import()` would make all compiling wait. In a bundle it is the chunk that rolldown.config.ts names. */
+function loadConditions(): typeof Conditions {
+  const path = import.meta.url.endsWith('.ts') ? './condition.ts' : './cel.js';
+  return createRequire(import.meta.url)(path) as typeof Conditions;
 }
