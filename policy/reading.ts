@@ -3,6 +3,7 @@
 
 import { readContent, type Content } from './content/content.ts';
 import { readPairs, type Pairs } from './content/form.ts';
+import { createHeaderTree, createNameTree, noNames, type NameNode } from './fields/name-tree.ts';
 import { readMessage, type McpMessage } from './mcp/message.ts';
 import type { CanonicalRequest } from './request.ts';
 import { isUnreadable, type Unreadable } from './unreadable.ts';
@@ -19,6 +20,11 @@ export interface Reading {
   readonly parameters: () => Pairs | Unreadable;
   /** The body by its media type; an unread one is unreadable. */
   readonly content: () => Content | Unreadable;
+  /** The query's names by what servers could take them for. */
+  readonly parameterNames: () => NameNode | Unreadable;
+  /** The same of a form; empty when the body is none. */
+  readonly formNames: () => NameNode;
+  readonly headerNames: () => NameNode;
   /** The body as one MCP message. */
   readonly message: () => McpMessage | Unreadable;
 }
@@ -49,6 +55,9 @@ export interface BodyNeed {
 export function createReading(request: CanonicalRequest, nowMs: number | null): Reading {
   let parameters: Pairs | Unreadable | null = null;
   let content: Content | Unreadable | null = null;
+  let parameterNames: NameNode | Unreadable | null = null;
+  let formNames: NameNode | null = null;
+  let headerNames: NameNode | null = null;
   let message: McpMessage | Unreadable | null = null;
   const reading: Reading = {
     request,
@@ -56,7 +65,18 @@ export function createReading(request: CanonicalRequest, nowMs: number | null): 
     nowMs,
     parameters: () => (parameters ??= readPairs(request.query ?? '')),
     content: () => (content ??= readContent(request)),
+    parameterNames: () => (parameterNames ??= namesOf(reading.parameters())),
+    formNames: () => (formNames ??= formNamesOf(reading.content())),
+    headerNames: () => (headerNames ??= createHeaderTree(request.headers)),
     message: () => (message ??= readMessage(reading)),
   };
   return reading;
+}
+
+function namesOf(pairs: Pairs | Unreadable): NameNode | Unreadable {
+  return isUnreadable(pairs) ? pairs : createNameTree(pairs);
+}
+
+function formNamesOf(content: Content | Unreadable): NameNode {
+  return !isUnreadable(content) && content.kind === 'Form' ? createNameTree(content.pairs) : noNames;
 }

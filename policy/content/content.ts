@@ -25,6 +25,11 @@ export function isTooLong(content: unknown): boolean {
   return content === tooLong;
 }
 
+/** Reading it would tell more. */
+export function isNotRead(content: unknown): boolean {
+  return content === notRead;
+}
+
 /** What the head alone says, a media type that is not looked into, is known of an unread body as well. */
 export function readContent({ headers, body }: CanonicalRequest): Content | Unreadable {
   // No bytes are no body, however they are framed.
