@@ -42,8 +42,11 @@ export function crdOf(kind: Kind): Json {
                 apiVersion: { type: 'string' },
                 kind: { type: 'string' },
                 metadata: { type: 'object' },
-                spec,
-                status: structural(kind.status),
+                spec: { description: 'What is wanted.', ...spec },
+                status: {
+                  description: 'What the operator says of it; written by nobody else.',
+                  ...structural(kind.status),
+                },
               },
             },
           },

@@ -1,16 +1,17 @@
-// Writes what is generated from policy/resources: crds/*.yaml and the chart's copies of them. A test fails
-// when the files differ from what this writes. Run: npm run generate
+// Writes what is generated from policy/resources: crds/*.yaml, the chart's copies of them and docs/reference/. A test
+// fails when the files differ from what this writes. Run: npm run generate
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { stringify } from 'yaml';
 import { crdOf } from '../policy/crd.ts';
 import { kinds } from '../policy/resources/kinds.ts';
+import { referencePages } from './reference.ts';
 
 const root = new URL('..', import.meta.url);
 
 /** Path, relative to the project's root, to content. */
 export function generatedFiles(): Map<string, string> {
-  const files = new Map<string, string>();
+  const files = referencePages(root);
   for (const kind of Object.values(kinds)) {
     const crd = crdOf(kind);
     const name = `${kind.plural}.yaml`;

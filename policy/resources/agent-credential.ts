@@ -99,6 +99,7 @@ export const agentCredentialStatus = baseStatus.extend({
       resolved: z.int().min(0).describe('Of these, how many hold the secret.'),
       failing: z.int().min(0).describe('Of these, how many cannot get it.'),
     })
+    .describe('How many agents use the credential.')
     .optional(),
   lastRotationTime: z
     .string()

@@ -18,15 +18,22 @@ const spec = exactlyOneOf(
   z.strictObject({
     namespaceSelector: namespaceSelector(),
     service: z
-      .strictObject({ namespace: labelName(), name: labelName(), port: port(), scheme })
+      .strictObject({
+        namespace: labelName().describe('Namespace of the Service.'),
+        name: labelName().describe('Name of the Service.'),
+        port: port().describe('Port of the Service.'),
+        scheme,
+      })
       .describe('A Service of this cluster; agents may use any spelling of its name.')
       .optional(),
     host: z
       .strictObject({
-        name: hostName(),
-        port: port(),
+        name: hostName().describe('DNS name, or an IPv4 address.'),
+        port: port().describe('Port that it listens on.'),
         scheme,
-        cidrs: listOf(cidr(), 16, '10.20.0.0/16').describe('Addresses that the name may lead to.'),
+        cidrs: listOf(cidr(), 16, '10.20.0.0/16').describe(
+          'Address ranges that the name may lead to; others are refused.',
+        ),
       })
       .describe('A host that is not public, or not on port 443.')
       .optional(),

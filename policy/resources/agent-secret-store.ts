@@ -42,13 +42,14 @@ export const agentSecretStoreSpec = exactlyOneOf(
     audience: audience.describe('Audience of the token that sidecars log in with; register it at the store.'),
     vault: z
       .strictObject({
-        address: address.describe('https://host:port of the Vault.'),
+        address: address.describe('Address of the Vault, as https://host:port.'),
         caBundle: caBundle()
           .describe("PEM of the CAs that may sign the Vault's certificate; absent means public CAs.")
           .optional(),
         namespace: storePath(256, 'team-a').describe('Namespace of Vault Enterprise or OpenBao.').optional(),
-        auth,
+        auth: auth.describe('How sidecars log in.'),
       })
+      .describe('HashiCorp Vault or OpenBao.')
       .optional(),
   }),
   ['vault'],

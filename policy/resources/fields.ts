@@ -130,7 +130,8 @@ interface NameForm {
 const plainName: NameForm = {
   cel: 'key.size() > 0 && key.size() <= 128',
   holds: (name) => name.length > 0 && countCharacters(name) <= 128,
-  message: 'has more than 16 names, or one that is empty or longer than 128 characters',
+  message:
+    'has more than 16 names, or one that is empty or longer than 128 characters: write such as { amount: { max: 5000 } }',
 };
 
 const pointer: NameForm = {
@@ -155,18 +156,22 @@ function fieldMap({ cel, holds, message }: NameForm) {
 const others = () =>
   z
     .enum(['Allow', 'Deny'])
-    .describe('Deny refuses what is not listed; absent means Allow. In grants only.')
+    .describe(
+      'What becomes of a request that has more than fields lists: Deny refuses it. Absent means Allow. Only grants may say Deny.',
+    )
     .optional();
 
 const named = (what: string) =>
   fieldMap(plainName)
-    .describe(`By name: each must be there exactly once, unless optional, and satisfy its matcher. ${what}`)
+    .describe(
+      `By name: in a grant each must be there exactly once, unless optional, and satisfy its matcher. ${what}`,
+    )
     .optional();
 
 const pointed = (what: string) =>
   fieldMap(pointer)
     .describe(
-      `By JSON pointer, * being every element of a list: each must be there exactly once, unless optional, and satisfy its matcher. ${what}`,
+      `By JSON pointer, such as /amount; * is every element of a list in a grant, any in a guard. In a grant each must be there exactly once, unless optional, and satisfy its matcher. ${what}`.trim(),
     )
     .optional();
 
@@ -185,12 +190,12 @@ function saysSomething<S extends z.ZodType>(schema: S, what: string): S {
 export const query = () =>
   saysSomething(
     z.strictObject({
-      fields: named('A name that is governed here must not be in the body.'),
+      fields: named('A name that is listed here must not be in the body.'),
       others: others(),
     }),
     'query',
   )
-    .describe('Conditions on the query.')
+    .describe('Conditions on the query. A grant needs each proved; a guard applies unless one is ruled out.')
     .optional();
 
 export const headers = () =>
@@ -198,7 +203,9 @@ export const headers = () =>
     z.strictObject({ fields: named('Names of headers, in any letter case.'), others: others() }),
     'headers',
   )
-    .describe('Conditions on request headers.')
+    .describe(
+      'Conditions on headers of the request. A grant needs each proved; a guard applies unless one is ruled out.',
+    )
     .optional();
 
 /** Bodies are held in the sidecar's memory while they are read: 64 MiB is all it has under load. */
@@ -228,13 +235,15 @@ export const body = () =>
           `Longest body that is accepted: it is held in memory to be read. Default ${defaultMaxBytes}.`,
         )
         .optional(),
-      fields: pointed('A name that is governed here must not be in the query.'),
+      fields: pointed('A name that is listed here must not be in the query.'),
       others: others(),
     })
-    .describe('Conditions on the body, which must be readable in exactly one way.')
+    .describe(
+      'Conditions on the body, which must be readable in exactly one way. A grant needs each proved; a guard applies unless one is ruled out.',
+    )
     .optional();
 
 export const toolArguments = () =>
   saysSomething(z.strictObject({ fields: pointed(''), others: others() }), 'arguments')
-    .describe("Conditions on the tool's arguments.")
+    .describe("Conditions on the tool's arguments; absent means any.")
     .optional();

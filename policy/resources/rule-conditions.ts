@@ -8,7 +8,7 @@ import { duration, hostName, labelName } from './names.ts';
 export const opens = () =>
   listOf(z.enum(['EncodedSlash', 'PathParameters']), 2, 'EncodedSlash')
     .describe(
-      'What is refused by default and this rule accepts: %2F inside a segment, ; parameters in the path.',
+      'What is refused in every path and this rule accepts: EncodedSlash is %2F inside a segment, PathParameters is ; and what follows it in a segment.',
     )
     .optional();
 
@@ -28,14 +28,17 @@ export const mcp = () =>
   constrain(
     z.strictObject({
       tools: listOf(
-        z.strictObject({ name: toolName.describe('Name or glob.'), arguments: toolArguments() }),
+        z.strictObject({
+          name: toolName.describe('Name of the tool, or a glob: * is any characters.'),
+          arguments: toolArguments(),
+        }),
         16,
         '{ name: "search_*" }',
       )
         .describe('Tools that may be called; grants what a session needs too: initialize, ping, tools/list.')
         .optional(),
       methods: listOf(mcpMethod, 16, 'resources/read')
-        .describe('Other methods that may be called, or globs of them.')
+        .describe('Other methods of MCP that may be called, or globs of them, such as resources/*.')
         .optional(),
     }),
     {
@@ -44,7 +47,7 @@ export const mcp = () =>
       message: 'is empty: list tools, methods or both',
     },
   )
-    .describe('The body is one MCP message: conditions on its tool, method and arguments.')
+    .describe('Takes the body for one MCP message and governs its tool, method and arguments.')
     .optional();
 
 const repository = constrain(text(140), {
@@ -88,20 +91,27 @@ export const github = () =>
   z
     .strictObject({
       repositories: listOf(repository, 16, 'acme/docs')
-        .describe('owner/name, * inside either. An Allow needs it; in a Deny absent means all.')
+        .describe('owner/name, with * inside either. A grant needs it; in a Deny absent means all.')
         .optional(),
       operations: listOf(z.enum(githubOperations), 6, 'Read').describe(
-        'What may be done, over git, REST and GraphQL.',
+        'What may be done (in a Deny, what may not), over git, REST and GraphQL.',
       ),
       branches: listOf(branch, 16, 'agent/**')
-        .describe('Branches that may be written; what names no branch, merges and raw ids are then refused.')
+        .describe(
+          'Branches that may be written. With it, what names no branch is refused: merges, and repositories by their raw id.',
+        )
         .optional(),
       nodeIds: listOf(nodeId, 16, 'R_kgDOABCDEF')
-        .describe('GraphQL ids that are known to lie in the repositories.')
+        .describe(
+          'GraphQL node ids that are known to lie in the repositories; mutations by another id are refused.',
+        )
         .optional(),
       hosts: z
-        .strictObject({ web: hostName(), api: hostName() })
-        .describe('Of GitHub Enterprise; absent means github.com and api.github.com.')
+        .strictObject({
+          web: hostName().describe('Host of the pages and of git.'),
+          api: hostName().describe('Host of REST and GraphQL.'),
+        })
+        .describe('Hosts of a GitHub Enterprise; absent means github.com and api.github.com.')
         .meta({ 'x-kubernetes-map-type': 'atomic' })
         .optional(),
     })
@@ -124,16 +134,18 @@ const timeZone = constrain(text(64), {
 export const schedule = (what: string) =>
   z
     .strictObject({
-      timeZone: timeZone.describe('IANA name.'),
+      timeZone: timeZone.describe('IANA name, such as Europe/Berlin or UTC.'),
       windows: listOf(
         constrain(
           z.strictObject({
             days: listOf(z.enum(['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']), 7, 'Mon')
-              .describe('On which days it begins; absent means every day.')
+              .describe('Days on which the window begins; absent means every day.')
               .optional(),
-            from: clockTime('^([01][0-9]|2[0-3]):[0-5][0-9]$', '08:00').describe('Inclusive.'),
+            from: clockTime('^([01][0-9]|2[0-3]):[0-5][0-9]$', '08:00').describe(
+              'First minute that is inside, such as "08:00".',
+            ),
             to: clockTime('^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$', '18:00').describe(
-              'Exclusive; earlier than from means on the next day.',
+              'First minute that is outside again, such as "18:00"; earlier than from means on the next day.',
             ),
           }),
           {
@@ -144,13 +156,17 @@ export const schedule = (what: string) =>
         ),
         16,
         '{ days: [Mon], from: "08:00", to: "18:00" }',
-      ),
+      ).describe('Times of the week; one of them is enough.'),
     })
     .describe(what)
     .optional();
 
 export const when = () =>
-  text(1024, 1).describe('CEL over the request, for what fields cannot say; must be true.').optional();
+  text(1024, 1)
+    .describe(
+      'CEL over the request, for what fields cannot say: a grant needs true, a guard applies unless it is false.',
+    )
+    .optional();
 
 const perRequestOrDuration = constrain(text(24), {
   cel: `self == 'Request' || (self.matches(r'^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$') && self.size() > 1 && duration(self) >= duration('1s') && duration(self) <= duration('744h'))`,
@@ -161,25 +177,37 @@ const perRequestOrDuration = constrain(text(24), {
 const limit = constrain(
   constrain(
     z.strictObject({
-      name: labelName().describe('Unique in the rule; its counter goes by policy, rule and this name.'),
+      name: labelName().describe(
+        'Unique in the rule. Counters belong to policy, rule and this name, and outlive changes of the rest.',
+      ),
       sum: constrain(text(256), {
         cel: `self.startsWith('/') && self.size() > 1`,
         holds: (value) => value.startsWith('/') && value.length > 1,
         message: 'is no JSON pointer: write a field of the body, such as /amount',
       })
         .describe(
-          'JSON pointer of a number that body.fields lists; fractions count as the next whole number.',
+          'Count this number of the body instead of requests: a JSON pointer that body.fields lists. Fractions count as the next whole number.',
         )
         .optional(),
       usage: z
         .enum(['Tokens'])
-        .describe("Tokens of an LLM: reserved from the request, settled from the answer's usage.")
+        .describe(
+          'Count tokens of an LLM instead of requests: reserved from the request, settled from the usage in the answer.',
+        )
         .optional(),
-      max: z.int().min(1).max(1_000_000_000_000).describe('At most this much in any window.'),
-      per: perRequestOrDuration.describe('Request, or the length of a sliding window.'),
+      max: z
+        .int()
+        .min(1)
+        .max(1_000_000_000_000)
+        .describe('The most that any window of this length takes in.'),
+      per: perRequestOrDuration.describe(
+        'Length of the sliding window, such as 1m or 24h, or Request for each request by itself.',
+      ),
       scope: z
         .enum(['Pod', 'Policy'])
-        .describe('Counted for each pod by itself, or for all that the policy selects (the default).')
+        .describe(
+          'Whether each pod counts by itself or all that the policy selects together. Absent means Policy.',
+        )
         .optional(),
       exceeded: z
         .enum(['Deny', 'RequireApproval'])
@@ -207,7 +235,7 @@ export const limits = () =>
     message: 'is empty or has two limits of one name: list at least one, or leave the field out',
   })
     .meta({ 'x-kubernetes-list-type': 'atomic' })
-    .describe('Of all rules that grant a request, every limit applies.')
+    .describe('Limits on what the rule grants. Those of all rules that grant a request apply to it.')
     .optional();
 
 export const approval = () =>
@@ -223,7 +251,7 @@ export const approval = () =>
         .describe('How long the identical request may be sent again after approval. Default 10m.')
         .optional(),
     })
-    .describe('Who may approve what is held.')
+    .describe('Who may approve what is held, and for how long it waits.')
     .meta({ 'x-kubernetes-map-type': 'atomic' })
     .optional();
 
@@ -232,7 +260,8 @@ export const response = () =>
     .strictObject({
       return: z
         .enum(['Full', 'StatusOnly'])
-        .describe('StatusOnly gives the agent the status and nothing else: writing without reading.'),
+        .describe('StatusOnly gives the agent the status and nothing else, for writing without reading.'),
     })
+    .describe('What of the answer the agent gets; absent means all of it.')
     .meta({ 'x-kubernetes-map-type': 'atomic' })
     .optional();

@@ -24,8 +24,8 @@ const conditions = () => ({
   mcp: mcp(),
   github: github(),
   when: when(),
-  during: schedule('Only within these windows.'),
-  outside: schedule('Only outside of these windows.'),
+  during: schedule('The rule holds only within these windows.'),
+  outside: schedule('The rule holds only outside of these windows.'),
   approval: approval(),
 });
 

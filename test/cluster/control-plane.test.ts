@@ -46,6 +46,19 @@ describe('a control plane for tests', () => {
     );
   });
 
+  it('has the API server of the oldest Kubernetes that is supported, when asked', async () => {
+    const oldest = await startControlPlane({ version: 'floor' });
+    try {
+      const { serverVersion } = JSON.parse(await oldest.kubectl(['version', '-o', 'json'])) as {
+        serverVersion: { gitVersion: string };
+      };
+      assert.match(serverVersion.gitVersion, /^v1\.33\./);
+      await oldest.kubectl(['create', 'configmap', 'here']);
+    } finally {
+      await oldest.stop();
+    }
+  });
+
   it('runs beside another one', async () => {
     const other = await startControlPlane();
     try {

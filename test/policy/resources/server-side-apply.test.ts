@@ -140,7 +140,7 @@ for (const version of versions) {
         specOf(await server.apply(build(one, name), 'one'));
         const { status, message } = await server.apply(build(two, name), 'two');
         assert.equal(status, 409, message);
-        assert.ok(message.includes(`${field}`), message);
+        assert.ok(message.includes(field), message);
         assert.match(message, /conflict with "one"/);
       });
     }

@@ -1,7 +1,8 @@
 // All examples in one table, the project's own example policies among the good ones.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
+import { kinds } from '../../../../policy/resources/kinds.ts';
 import type { BadExample, Manifest } from '../examples.ts';
 import { credentials } from './credentials.ts';
 import { githubForm } from './github.ts';
@@ -29,16 +30,18 @@ const topics = [
   platform,
 ];
 
-/** examples/ten: what users of ten kinds need. */
+/** What the project itself shows: the ten policies, and what a first policy needs around it. */
 export function recipes(): Record<string, Manifest> {
-  const folder = new URL('../../../../examples/ten/', import.meta.url);
+  const root = new URL('../../../../', import.meta.url).pathname;
+  const files = globSync(['examples/ten/*.yaml', 'examples/*.yaml', 'examples/first-policy/*.yaml'], {
+    cwd: root,
+  });
   const found: Record<string, Manifest> = {};
-  for (const file of readdirSync(folder)
-    .filter((name) => name.endsWith('.yaml'))
-    .toSorted()) {
-    for (const document of parseAllDocuments(readFileSync(new URL(file, folder), 'utf8'))) {
+  for (const file of files.toSorted()) {
+    for (const document of parseAllDocuments(readFileSync(`${root}${file}`, 'utf8'))) {
       const resource = document.toJS() as Manifest & { kind: string; metadata: { name: string } };
-      found[`examples/ten/${file} (${resource.kind} ${resource.metadata.name})`] = resource;
+      const title = `${file} (${resource.kind} ${resource.metadata.name})`;
+      if (Object.hasOwn(kinds, resource.kind)) found[title] = resource;
     }
   }
   return found;
