@@ -33,7 +33,7 @@ const defaultLifetimeMs = 30_000;
 /** DESIGN's budget is 1,000 sidecars a replica; this bounds what one message can make the leader hold. */
 const maxAgents = 20_000;
 export const maxAggregatesBytes = 8 * 1024 * 1024;
-/** About 1 MiB of a message: credentials' states must arrive however many policies are audited. */
+/** About 1 MiB of a message, 3 MiB with the longest names: credentials' states must arrive however many policies are audited. */
 const maxShadowLines = 10_000;
 
 const message = z.object({

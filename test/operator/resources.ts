@@ -12,6 +12,7 @@ export function policy(options: {
   readonly haltAgents?: boolean;
   readonly podLabels?: Readonly<Record<string, string>>;
   readonly message?: string;
+  readonly mode?: 'Enforce' | 'Audit';
 }): object {
   const {
     namespace,
@@ -22,6 +23,7 @@ export function policy(options: {
     haltAgents,
     podLabels,
     message,
+    mode,
   } = options;
   return {
     apiVersion,
@@ -30,12 +32,40 @@ export function policy(options: {
     spec: {
       agents: podLabels === undefined ? {} : { podSelector: { matchLabels: podLabels } },
       ...(haltAgents === undefined ? {} : { haltAgents }),
+      ...(mode === undefined ? {} : { mode }),
       rules: rules.map((rule) => ({
         name: rule,
         action: 'Allow',
         ...(destination === undefined ? { hosts: ['api.example.com'] } : { destination }),
         ...(credential === undefined ? {} : { credential }),
         ...(message === undefined ? {} : { message }),
+      })),
+    },
+  };
+}
+
+/** Guards: each refuses all of api.example.com. */
+export function clusterPolicy(options: {
+  readonly name: string;
+  readonly rules?: readonly string[];
+  readonly agents?: object;
+  readonly destination?: string;
+  readonly haltAgents?: boolean;
+  readonly mode?: 'Enforce' | 'Audit';
+}): object {
+  const { name, rules = ['deny'], agents = {}, destination, haltAgents, mode } = options;
+  return {
+    apiVersion,
+    kind: 'ClusterAgentPolicy',
+    metadata: { name },
+    spec: {
+      agents,
+      ...(haltAgents === undefined ? {} : { haltAgents }),
+      ...(mode === undefined ? {} : { mode }),
+      rules: rules.map((rule) => ({
+        name: rule,
+        action: 'Deny',
+        ...(destination === undefined ? { hosts: ['api.example.com'] } : { destination }),
       })),
     },
   };

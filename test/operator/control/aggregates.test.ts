@@ -14,6 +14,26 @@ describe('what replicas tell the leader', () => {
     'an agent without a uid': { agents: [{ namespace: 'team', ageMs: 0, credentials: [] }] },
     'an age from the future': { agents: [{ uid: 'a', namespace: 'team', ageMs: -1, credentials: [] }] },
   };
+  const counts = { wouldAllow: 1, wouldDeny: 2, wouldHold: 3 };
+  const invalidCounts: Readonly<Record<string, unknown>> = {
+    'a count below nothing': { policy: 'p', ...counts, wouldDeny: -1 },
+    'a count that no pod reaches': { policy: 'p', ...counts, wouldDeny: 1e12 },
+    'a count with fractions': { policy: 'p', ...counts, wouldDeny: 0.5 },
+    'a count of no policy': counts,
+    'a policy that is not of the cluster by false': { policy: 'p', cluster: false, ...counts },
+  };
+  for (const [what, shadow] of Object.entries(invalidCounts)) {
+    it(`a report with ${what} is refused`, () => {
+      const body = { revision: 'abc', credentials: [], shadow: [shadow] };
+      assert.throws(() => createReports().take(agent('a'), body), { code: 'REQUEST_INVALID' });
+    });
+  }
+  it('a report of more audited policies than it may name is refused', () => {
+    const shadow = Array.from({ length: 65 }, (_, index) => ({ policy: `p${index}`, ...counts }));
+    const body = { revision: 'abc', credentials: [], shadow };
+    assert.throws(() => createReports().take(agent('a'), body), { code: 'REQUEST_INVALID' });
+  });
+
   for (const [what, body] of Object.entries(invalid)) {
     it(`${what} is refused`, () => {
       const aggregates = createAggregates({ reports: createReports() });
@@ -64,6 +84,43 @@ describe('what replicas tell the leader', () => {
     reports.take(agent('a'), says('Resolved'));
     reports.take(agent('a'), { revision: 'abc', credentials: [] });
     assert.deepEqual(told, ['team/github', 'team/github']);
+  });
+
+  it('what an agent counted of audited policies is its newest word too, by kind of policy', async () => {
+    const [here, there] = [createReports(), createReports()];
+    const aggregates = createAggregates({ reports: here });
+    const told: string[] = [];
+    aggregates.onShadowChange((namespace, { policy, cluster }) => {
+      told.push(`${namespace}/${policy}${cluster === true ? ' of the cluster' : ''}`);
+    });
+    const floor = { policy: 'p', cluster: true, ...counts, wouldHold: 9 };
+    here.take(agent('a'), { revision: 'abc', credentials: [], shadow: [{ policy: 'p', ...counts }] });
+    await sleep(5);
+    there.take(agent('a'), { revision: 'abc', credentials: [], shadow: [floor] });
+    aggregates.take('other', aggregatesOf(there.all()));
+    assert.equal(aggregates.shadowOf('a', 'p', false), null);
+    assert.deepEqual(aggregates.shadowOf('a', 'p', true), floor);
+    aggregates.take('other', aggregatesOf(there.all()));
+    here.take(agent('a'), { revision: 'abc', credentials: [] });
+    assert.equal(aggregates.shadowOf('a', 'p', true), null);
+    assert.deepEqual(told, ['team/p', 'team/p of the cluster', 'team/p']);
+  });
+
+  it('a replica that knows of no audited policies is understood', () => {
+    const aggregates = createAggregates({ reports: createReports() });
+    aggregates.take('older', { agents: [{ uid: 'a', namespace: 'team', ageMs: 0, credentials: [] }] });
+    assert.equal(aggregates.shadowOf('a', 'p', false), null);
+  });
+
+  it('however many policies are audited, states of credentials fit a message', () => {
+    const reports = createReports();
+    const policy = 'p'.repeat(240);
+    const shadow = Array.from({ length: 64 }, (_, index) => ({ policy: `${policy}${index}`, ...counts }));
+    for (let index = 0; index < 1_000; index += 1)
+      reports.take(agent(`a${index}`), { ...says('Resolved'), shadow });
+    const message = aggregatesOf(reports.all());
+    assert.equal(message.agents.length, 1_000);
+    assert.ok(Buffer.byteLength(JSON.stringify(message)) < maxAggregatesBytes / 2);
   });
 
   it('a thousand agents with four credentials each fit a message many times over', () => {

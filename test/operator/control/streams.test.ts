@@ -231,6 +231,7 @@ describe('ruleset streams', () => {
       'AgentDestination',
       'AgentPolicy',
       'AgentSecretStore',
+      'ClusterAgentPolicy',
       'Namespace',
     ]);
     for (const [index, mark] of marks.entries()) {
@@ -238,6 +239,8 @@ describe('ruleset streams', () => {
         assert.ok(compareVersions(mark[kind] ?? '0', version) >= 0, `${kind} went back`);
       }
     }
+    const times = [...stream.rulesets, ...stream.heartbeats].map(({ data }) => data.time);
+    assert.ok(times.every((time) => Math.abs(Date.now() - time) < 30_000));
     stream.close();
   });
 
@@ -284,7 +287,7 @@ describe('ruleset streams', () => {
       await refused(pod, { watermark: { AgentPolicy: '99999999999999' } }),
       '503 WATERMARK_BEHIND',
     );
-    assert.equal(await refused(pod, { watermark: { ClusterAgentPolicy: '1' } }), '503 WATERMARK_BEHIND');
+    assert.equal(await refused(pod, { watermark: { LaterKind: '1' } }), '503 WATERMARK_BEHIND');
   });
 
   it('D: a reader that takes nothing is cut, and costs one event at most meanwhile', async () => {

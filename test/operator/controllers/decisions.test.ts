@@ -1,20 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { CheckContext } from '../../../policy/check.ts';
+import type { CheckContext } from '../../../policy/check-context.ts';
+import type { ShadowCounts } from '../../../policy/contract.ts';
 import type { Agent } from '../../../policy/selection.ts';
 import { decideCredentialStatus } from '../../../operator/controllers/agent-credential.ts';
 import { decideDestinationStatus } from '../../../operator/controllers/agent-destination.ts';
 import { decidePolicyStatus } from '../../../operator/controllers/agent-policy.ts';
+import { decideClusterPolicyStatus } from '../../../operator/controllers/cluster-agent-policy.ts';
 import { decideStoreStatus } from '../../../operator/controllers/agent-secret-store.ts';
+import type { CountingAgent } from '../../../operator/controllers/policy-status.ts';
 import type { CredentialState } from '../../../operator/control/reports.ts';
 import type { RawResource } from '../../../operator/kube/informers.ts';
 import type { DesiredStatus } from '../../../operator/kube/status.ts';
-import { credential, destination, policy, store } from '../resources.ts';
+import { clusterPolicy, credential, destination, policy, store } from '../resources.ts';
 
 const raw = (object: object): RawResource => object as RawResource;
 const context: CheckContext = {
   namespaceLabels: { team: 'red' },
   credentials: [credential({ namespace: 'team', name: 'github' })],
+  policies: [],
+  clusterPolicies: [],
   stores: [store('vault'), store('blue', { team: 'blue' })],
   destinations: [destination('wiki')],
 };
@@ -106,11 +111,15 @@ describe('the status of an AgentCredential', () => {
   });
 });
 
+const counting = (agents: readonly Agent[], counted: ShadowCounts | null = null): CountingAgent[] =>
+  agents.map((each) => ({ agent: each, counted: () => counted }));
+const nowMs = Date.parse('2026-06-01T00:00:00Z');
+
 describe('the status of an AgentPolicy', () => {
   const of =
     (object: object, agents: readonly Agent[] = []) =>
     (): DesiredStatus =>
-      decidePolicyStatus(raw(object), { context, agents });
+      decidePolicyStatus(raw(object), { context, agents: counting(agents), nowMs });
   table({
     'cannot be read: not ready': {
       status: of({
@@ -118,6 +127,23 @@ describe('the status of an AgentPolicy', () => {
         spec: { agents: {}, rules: [{ name: 'r' }] },
       }),
       is: /^False Invalid \| True Invalid \| spec\.rules\[0\]\.action /,
+    },
+    'cannot be read in part: what is left of it is said': {
+      status: of(
+        {
+          ...policy({ namespace: 'team', name: 'p' }),
+          spec: { agents: {}, rules: [{ name: 'r', action: 'Deny', hosts: 'all' }] },
+        },
+        [agent()],
+      ),
+      is: /^False Invalid .*; until it is put right, a rule that cannot be read grants nothing, or stops all/,
+    },
+    'cannot be read, and may be meant to halt: says that it does': {
+      status: of({ ...policy({ namespace: 'team', name: 'p' }), spec: { agents: 7, haltAgents: 'yes' } }, [
+        agent(),
+        agent(),
+      ]),
+      is: /^False Invalid .*; until it is put right it refuses everything to 2 agents,/,
     },
     'names a credential that does not exist: degraded, with those that there are': {
       status: of(policy({ namespace: 'team', name: 'p', credential: 'gitlab' })),
@@ -139,15 +165,114 @@ describe('the status of an AgentPolicy', () => {
       status: of(policy({ namespace: 'team', name: 'p', haltAgents: true }), [agent()]),
       is: 'True Halting | False AsExpected',
     },
+    'audits: does not say that it is in force': {
+      status: of(policy({ namespace: 'team', name: 'p', mode: 'Audit' }), [agent()]),
+      is: 'True Auditing | False AsExpected',
+    },
   });
+
+  it('in mode Audit adds up what its agents counted, and shows no such sum otherwise', () => {
+    const shadow = { wouldAllow: 1, wouldDeny: 2, wouldHold: 0 };
+    const object = (mode: 'Audit' | 'Enforce') =>
+      raw(policy({ namespace: 'team', name: 'p', podLabels: { app: 'a' }, mode }));
+    const agents = [
+      ...counting([agent({ app: 'a' }), agent({ app: 'a' }), agent({ app: 'b' })], shadow),
+      ...counting([agent({ app: 'a' })]),
+    ];
+    const { fields } = decidePolicyStatus(object('Audit'), { context, agents, nowMs });
+    assert.deepEqual(fields?.['shadow'], { wouldAllow: 2, wouldDeny: 4, wouldHold: 0 });
+    const enforced = decidePolicyStatus(object('Enforce'), { context, agents, nowMs });
+    assert.equal(enforced.fields !== undefined && 'shadow' in enforced.fields, false);
+  });
+
+  const observed: Readonly<Record<string, { day: string; is: RegExp }>> = {
+    'until the day on the namespace': {
+      day: '2026-06-02',
+      is: /^holds for 1 agent; until 2026-06-02 the namespace is observed: what no grant matches is forwarded/,
+    },
+    'no longer on that day': { day: '2026-06-01', is: /^holds for 1 agent$/ },
+    'never, where the label is no day, and says so': {
+      day: 'tomorrow',
+      is: /^holds for 1 agent; the namespace’s label outrider\.dev\/observe-until is no day such as 2026-12-31/,
+    },
+  };
+  for (const [what, { day, is }] of Object.entries(observed)) {
+    it(`tells that the namespace is observed ${what}`, () => {
+      const labelled = { ...context, namespaceLabels: { 'outrider.dev/observe-until': day } };
+      const { conditions } = decidePolicyStatus(raw(policy({ namespace: 'team', name: 'p' })), {
+        context: labelled,
+        agents: counting([agent()]),
+        nowMs,
+      });
+      assert.equal(conditions[0]?.reason, 'InForce');
+      assert.match(conditions[0]?.message ?? '', is);
+    });
+  }
 
   it('counts the agents that it selects and its rules', () => {
     const object = policy({ namespace: 'team', name: 'p', podLabels: { app: 'a' }, rules: ['one', 'two'] });
     const { fields } = decidePolicyStatus(raw(object), {
       context,
-      agents: [agent({ app: 'a' }), agent(), agent({ app: 'a' })],
+      agents: counting([agent({ app: 'a' }), agent(), agent({ app: 'a' })]),
+      nowMs,
     });
     assert.deepEqual(fields, { agents: 2, rules: 2 });
+  });
+});
+
+describe('the status of a ClusterAgentPolicy', () => {
+  const red: Agent = { ...agent(), namespaceLabels: { team: 'red' } };
+  const of =
+    (object: object, agents: readonly Agent[] = [red, agent()]) =>
+    (): DesiredStatus =>
+      decideClusterPolicyStatus(raw(object), { context, agents: counting(agents) });
+  const onRed = { namespaceSelector: { matchLabels: { team: 'red' } } };
+  table({
+    'cannot be read: not ready, and what is left of it is said': {
+      status: of({ ...clusterPolicy({ name: 'floor' }), spec: { agents: {}, rules: [{ name: 'r' }] } }),
+      is: /^False Invalid \| True Invalid \| spec\.rules\[0\]\.action .*; until it is put right/,
+    },
+    'grants, which it cannot: not ready': {
+      status: of({
+        ...clusterPolicy({ name: 'floor' }),
+        spec: { agents: {}, rules: [{ name: 'r', action: 'Allow', hosts: ['api.example.com'] }] },
+      }),
+      is: /^False Invalid \| True Invalid \| spec\.rules\[0\]\.action /,
+    },
+    'names a destination that does not exist: degraded': {
+      status: of(clusterPolicy({ name: 'floor', destination: 'nowhere' })),
+      is: /^True Degraded \| True DestinationNotFound \| /,
+    },
+    'selects nobody: ready, not in use': {
+      status: of(clusterPolicy({ name: 'floor', agents: onRed }), [agent()]),
+      is: 'True NotInUse | False AsExpected',
+    },
+    'selects agents by their namespace: in force': {
+      status: of(clusterPolicy({ name: 'floor', agents: onRed })),
+      is: 'True InForce | False AsExpected',
+    },
+    'halts: says so': {
+      status: of(clusterPolicy({ name: 'floor', haltAgents: true })),
+      is: 'True Halting | False AsExpected',
+    },
+    'audits: does not say that it is in force': {
+      status: of(clusterPolicy({ name: 'floor', mode: 'Audit' })),
+      is: 'True Auditing | False AsExpected',
+    },
+  });
+
+  it('counts the agents that it selects in all namespaces, its rules, and what they would change', () => {
+    const shadow = { wouldAllow: 0, wouldDeny: 3, wouldHold: 1 };
+    const object = clusterPolicy({ name: 'floor', agents: onRed, rules: ['one', 'two'], mode: 'Audit' });
+    const { fields } = decideClusterPolicyStatus(raw(object), {
+      context,
+      agents: counting([red, agent(), red], shadow),
+    });
+    assert.deepEqual(fields, {
+      agents: 2,
+      rules: 2,
+      shadow: { wouldAllow: 0, wouldDeny: 6, wouldHold: 2 },
+    });
   });
 });
 
