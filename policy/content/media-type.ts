@@ -28,10 +28,10 @@ export function readMediaType(headers: readonly string[]): MediaType | Unreadabl
     return { unreadable: 'has a Content-Type with parameters other than charset=utf-8' };
   }
   const coding = kind === 'Json' || kind === 'Form' ? onlyValue(headers, 'content-encoding') : null;
-  if (coding === null || (typeof coding === 'string' && coding.toLowerCase() === 'identity')) {
-    return { kind, name };
-  }
-  return { unreadable: 'is compressed' };
+  if (isUnreadable(coding)) return coding;
+  return coding === null || coding.toLowerCase() === 'identity'
+    ? { kind, name }
+    : { unreadable: 'is compressed' };
 }
 
 /** Null when the body cannot be read as anything. */
