@@ -2,7 +2,7 @@
 // what says something else in its headers, since a server or a balancer behind us may go by them.
 
 import type { JsonObject, JsonValue } from '../content/json.ts';
-import type { Unreadable } from '../reading.ts';
+import type { Unreadable } from '../unreadable.ts';
 
 /** Published revisions of the protocol: https://modelcontextprotocol.io/specification/versioning */
 export const protocolVersions: readonly string[] = [

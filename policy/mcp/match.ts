@@ -1,10 +1,12 @@
 // `mcp`: which tools with which arguments, and which other methods, of an MCP server.
 
+import { isTooLong } from '../content/content.ts';
 import { compileArguments } from '../fields/arguments.ts';
 import { matchText } from '../glob.ts';
 import { compilePathPattern } from '../match.ts';
-import { isUnreadable, type Condition, type Miss, type Reading, type Stance } from '../reading.ts';
+import type { Condition, Miss, Stance } from '../reading.ts';
 import type { RulesetMcp } from '../ruleset.ts';
+import { isUnreadable } from '../unreadable.ts';
 import type { McpMessage } from './message.ts';
 import { foldToolName } from './tool-name.ts';
 
@@ -12,7 +14,7 @@ import { foldToolName } from './tool-name.ts';
 const sessionMethods: readonly string[] = ['initialize', 'server/discover', 'ping', 'tools/list'];
 
 interface Tool {
-  readonly isNamed: (tool: string) => boolean;
+  readonly isNamed: (message: McpMessage) => boolean;
   readonly findMiss: (message: McpMessage) => Miss | null;
 }
 
@@ -36,14 +38,14 @@ function grantCondition(
 ): Condition {
   return (reading) => {
     const message = reading.message();
-    if (isUnreadable(message)) return isTruncated(reading) ? misses.tooLarge : misses.unreadable;
+    if (isUnreadable(message)) return isTooLong(message) ? misses.tooLarge : misses.unreadable;
     if (tools === null) return message.kind !== 'session' && isMethod(message.method) ? null : misses.method;
     if (message.tool === null) {
       return isOfSession(message) || isMethod(message.method) ? null : misses.method;
     }
     let closest = misses.tool;
     for (const tool of tools) {
-      if (!tool.isNamed(message.tool)) continue;
+      if (!tool.isNamed(message)) continue;
       const miss = tool.findMiss(message);
       if (miss === null) return null;
       if (closest === misses.tool) closest = miss;
@@ -64,7 +66,7 @@ function guardCondition(
     if (message.tool === null || tools === null) return misses.method;
     let closest = misses.tool;
     for (const tool of tools) {
-      if (!tool.isNamed(message.tool)) continue;
+      if (!tool.isNamed(message)) continue;
       const miss = tool.findMiss(message);
       if (miss === null) return null;
       closest = miss;
@@ -77,16 +79,10 @@ function isOfSession({ kind, method }: McpMessage): boolean {
   return kind !== 'request' || sessionMethods.includes(method);
 }
 
-function isTruncated({ request: { body } }: Reading): boolean {
-  return body.kind === 'read' && !body.isWhole;
-}
-
 function compileTool(tool: NonNullable<RulesetMcp['tools']>[number], stance: Stance): Tool {
   const pattern = stance === 'grant' ? tool.name : foldToolName(tool.name);
-  const isNamed =
-    stance === 'grant'
-      ? (name: string) => matchText(pattern, name)
-      : (name: string) => matchText(pattern, foldToolName(name));
+  const isNamed = ({ tool: exact, foldedTool }: McpMessage): boolean =>
+    matchText(pattern, (stance === 'grant' ? exact : foldedTool) ?? '');
   if (tool.arguments === undefined) return { isNamed, findMiss: () => null };
   const findMiss = compileArguments(tool.arguments, stance);
   // Made once for each of its misses, so that requests make none.
@@ -98,7 +94,7 @@ function compileTool(tool: NonNullable<RulesetMcp['tools']>[number], stance: Sta
       if (miss === null) return null;
       let inPlace = placed.get(miss);
       if (inPlace === undefined) {
-        inPlace = { ...miss, field: `mcp.tools[${tool.name}].${miss.field}` };
+        inPlace = { ...miss, field: `mcp.tools[${tool.name}].arguments.${miss.field}` };
         placed.set(miss, inPlace);
       }
       return inPlace;
@@ -110,12 +106,18 @@ function compileTool(tool: NonNullable<RulesetMcp['tools']>[number], stance: Sta
 function compileMethods(patterns: readonly string[], stance: Stance): (method: string) => boolean {
   const fold = (text: string): string => (stance === 'grant' ? text : text.toLowerCase());
   const compiled = patterns.map((pattern) => compilePathPattern(`/${fold(pattern)}`));
-  return compiled.length === 0
-    ? () => false
-    : (method) => {
-        const segments = fold(method).split('/');
-        return compiled.some((match) => match(segments));
-      };
+  if (compiled.length === 0) return () => false;
+  // Agents repeat themselves, so requests split nothing.
+  let last = '';
+  let isLast = false;
+  return (method) => {
+    if (method !== last) {
+      const segments = fold(method).split('/');
+      isLast = compiled.some((match) => match(segments));
+      last = method;
+    }
+    return isLast;
+  };
 }
 
 interface Misses {

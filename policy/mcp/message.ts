@@ -3,9 +3,11 @@
 // might read otherwise is unreadable: batches, unknown members, another letter case, headers that differ from the body.
 
 import type { JsonObject, JsonValue } from '../content/json.ts';
-import type { Reading, Unreadable } from '../reading.ts';
+import { foldCase } from '../fields/spelling.ts';
+import type { Reading } from '../reading.ts';
+import { isUnreadable, type Unreadable } from '../unreadable.ts';
 import { findHeaderMismatch, readMcpHeaders, type McpHeaders } from './headers.ts';
-import { findToolNameProblem } from './tool-name.ts';
+import { findToolNameProblem, foldToolName } from './tool-name.ts';
 
 export interface McpMessage {
   readonly kind: 'request' | 'notification' | 'session';
@@ -13,14 +15,16 @@ export interface McpMessage {
   readonly method: string;
   /** Of tools/call. */
   readonly tool: string | null;
+  /** What a server might take for the same tool; for guards. */
+  readonly foldedTool: string | null;
   readonly arguments: JsonObject | null;
 }
 
-const session: McpMessage = { kind: 'session', method: '', tool: null, arguments: null };
+const session: McpMessage = { kind: 'session', method: '', tool: null, foldedTool: null, arguments: null };
 
 export function readMessage(reading: Reading): McpMessage | Unreadable {
   const headers = readMcpHeaders(reading.request.headers);
-  if ('unreadable' in headers) return headers;
+  if (isUnreadable(headers)) return headers;
   switch (reading.request.method) {
     case 'POST':
       return readPost(reading, headers);
@@ -34,7 +38,9 @@ export function readMessage(reading: Reading): McpMessage | Unreadable {
 }
 
 function readSession(reading: Reading, isSession: boolean): McpMessage | Unreadable {
-  if (reading.request.body.kind !== 'none') return { unreadable: 'has a body where MCP has none' };
+  const content = reading.content();
+  if (isUnreadable(content)) return content;
+  if (content.kind !== 'None') return { unreadable: 'has a body where MCP has none' };
   if (!isSession) {
     return { unreadable: 'neither asks for text/event-stream nor names a session, and has no message' };
   }
@@ -46,7 +52,7 @@ function readPost(reading: Reading, headers: McpHeaders): McpMessage | Unreadabl
     return { unreadable: 'is not sent as application/json' };
   }
   const content = reading.content();
-  if ('unreadable' in content) return content;
+  if (isUnreadable(content)) return content;
   if (content.kind !== 'Json') return { unreadable: 'is not JSON' };
   const message = content.value;
   if (Array.isArray(message)) return { unreadable: 'is a batch of messages' };
@@ -81,7 +87,7 @@ function readRpc(message: JsonObject, headers: McpHeaders): McpMessage | Unreada
     return { unreadable: 'has an id other than a string or an integer' };
   }
   const call = method === 'tools/call' ? readCall(params) : noCall;
-  if ('unreadable' in call) return call;
+  if (isUnreadable(call)) return call;
   const mismatch = findHeaderMismatch(headers, method, params);
   if (mismatch !== null) return mismatch;
   return { kind: isNotification ? 'notification' : 'request', method, ...call };
@@ -91,13 +97,13 @@ function isId(id: JsonValue | undefined): boolean {
   return typeof id === 'string' || (typeof id === 'number' && Number.isSafeInteger(id));
 }
 
-type Call = Pick<McpMessage, 'tool' | 'arguments'>;
-const noCall: Call = { tool: null, arguments: null };
+type Call = Pick<McpMessage, 'tool' | 'foldedTool' | 'arguments'>;
+const noCall: Call = { tool: null, foldedTool: null, arguments: null };
 
 function readCall(params: JsonObject | undefined): Call | Unreadable {
   if (params === undefined) return { unreadable: 'calls a tool without saying which' };
   for (const key of params.keys()) {
-    const folded = key.toLowerCase();
+    const folded = foldCase(key);
     if (key !== folded && (folded === 'name' || folded === 'arguments')) {
       return { unreadable: 'has the name or the arguments of a tool in another letter case' };
     }
@@ -109,5 +115,5 @@ function readCall(params: JsonObject | undefined): Call | Unreadable {
   const given = params.get('arguments');
   if (given !== undefined && !(given instanceof Map))
     return { unreadable: 'has arguments other than an object' };
-  return { tool, arguments: given ?? null };
+  return { tool, foldedTool: foldToolName(tool), arguments: given ?? null };
 }

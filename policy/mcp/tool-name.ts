@@ -1,6 +1,7 @@
 // Names of tools that every server reads as the same letters.
 
-import type { Unreadable } from '../reading.ts';
+import { foldCase } from '../fields/spelling.ts';
+import type { Unreadable } from '../unreadable.ts';
 
 /**
  * Letters, marks, digits, punctuation and symbols, with spaces between them: no controls, no zero-width or
@@ -21,5 +22,5 @@ export function findToolNameProblem(name: string): Unreadable | null {
 
 /** For guards: what a server might take for the same name. */
 export function foldToolName(name: string): string {
-  return name.normalize('NFKC').toLowerCase().trim();
+  return foldCase(name.normalize('NFKC').trim());
 }
