@@ -20,9 +20,16 @@ export interface Finding {
 
 /** The object with defaults filled in, or why it cannot be used. */
 export function parseResource<K extends KindName>(kind: K, value: unknown): Resource<K> | readonly Finding[] {
+  const schema = envelope(kind);
   // Inputs are for `sentence` alone; no finding shows one.
-  const result = envelope(kind).safeParse(withoutNulls(value), { reportInput: true });
-  return result.success ? (result.data as Resource<K>) : findingsOf(result.error);
+  const first = schema.safeParse(value, { reportInput: true });
+  if (first.success) return first.data as Resource<K>;
+  const pruned = schema.safeParse(withoutNulls(value), { reportInput: true });
+  // Pruning would hide an unknown field that has no value.
+  const unknown = first.error.issues.filter(({ code }) => code === 'unrecognized_keys');
+  if (pruned.success && unknown.length === 0) return pruned.data as Resource<K>;
+  const others = pruned.error?.issues.filter(({ code }) => code !== 'unrecognized_keys') ?? [];
+  return findingsOf(new z.ZodError([...unknown, ...others]));
 }
 
 /** As the API server does, which takes `hosts:` without a value for its absence. */

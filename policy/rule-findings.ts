@@ -3,7 +3,7 @@
 
 import { compileWhen } from './cel/when.ts';
 import { findFieldProblems } from './fields/problems.ts';
-import { findGithubProblems } from './github/form.ts';
+import { findGithubCredentialProblems, findGithubProblems } from './github/problems.ts';
 import { matchesOverlap } from './overlap.ts';
 import type { Finding } from './parse.ts';
 import type { AgentCredential, AgentDestination } from './resources/kinds.ts';
@@ -23,14 +23,16 @@ export function findRuleProblems(rule: Rule | ClusterRule, at: string): readonly
     ...scheduleProblems(rule.during, 'during'),
     ...scheduleProblems(rule.outside, 'outside'),
     ...whenProblems(rule.when),
-    ...(rule.github === undefined ? [] : findGithubProblems(rule.github as RulesetGithub, rule.action)),
+    ...(rule.github === undefined
+      ? []
+      : findGithubProblems(rule.github as RulesetGithub, rule.action === 'Deny' ? 'guard' : 'grant')),
   ];
   const isGuard = rule.action === 'Deny' || !('credential' in rule || rule.action === 'Allow');
-  const effect = isGuard ? 'so the rule stops whatever else of it matches' : 'so the rule grants nothing';
+  const effect = isGuard ? 'the rule stops whatever else of it matches' : 'the rule grants nothing';
   return problems.map(({ field, message, isFatal = true }) => ({
     reason: isFatal ? 'NeverMatches' : 'Advice',
     field: `${at}.${field}`,
-    message: isFatal ? `${message}, ${effect}` : message,
+    message: isFatal ? `${message}; ${effect}` : message,
     blocking: false,
   }));
 }
@@ -84,9 +86,20 @@ export function findOutsideCeiling(
     });
     return findings;
   }
-  // The form's hosts and paths are many; its own check says what they need of a credential.
-  if (rule.github !== undefined) return findings;
   const { allow } = credential.spec;
+  if (rule.github !== undefined) {
+    const problems = findGithubCredentialProblems(rule.github as RulesetGithub, {
+      allow: allow as readonly RulesetMatch[],
+      repositories: null,
+    });
+    const inForm = problems.map(({ field, message, isFatal }) => ({
+      reason: isFatal ? 'OutsideCeiling' : 'Advice',
+      field: `${at}.${field}`,
+      message,
+      blocking: false,
+    }));
+    return [...findings, ...inForm];
+  }
   const match = rule as RulesetMatch;
   if (!allow.some((entry) => matchesOverlap(match, entry as RulesetMatch))) {
     findings.push({
