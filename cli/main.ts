@@ -28,7 +28,8 @@ ${Object.entries(commands)
   .map(([name, [summary]]) => `  ${name.padEnd(9)}${summary}`)
   .join('\n')}
 
-outrider COMMAND --help says more. Exit codes: 0 good, 1 something was found, 2 a mistake in the command line or a file.
+outrider COMMAND --help says more. Exit codes: 0 good, 1 something was found, 2 a mistake in the
+command line or a file, 3 a defect of outrider itself.
 `;
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
@@ -52,7 +53,8 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  process.stderr.write(`outrider: ${error.message.trimEnd()}\n`);
-  process.exitCode = 2;
+  // Not 1, which says that something was found.
+  process.exitCode = error instanceof UsageError ? 2 : 3;
+  const text = error instanceof UsageError ? error.message : ((error as Error).stack ?? String(error));
+  process.stderr.write(`outrider: ${text.trimEnd()}\n`);
 }

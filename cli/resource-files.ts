@@ -154,11 +154,11 @@ const envelope = z.strictObject({
     ...Object.fromEntries(
       'generateName uid resourceVersion generation creationTimestamp deletionTimestamp deletionGracePeriodSeconds ownerReferences finalizers managedFields selfLink'
         .split(' ')
-        .map((key) => [key, z.unknown()]),
+        .map((key) => [key, z.unknown().optional()]),
     ),
   }),
-  spec: z.unknown(),
-  status: z.unknown(),
+  spec: z.unknown().optional(),
+  status: z.unknown().optional(),
 });
 
 function parseObject(kind: KindName, value: unknown): AnyResource | readonly Finding[] {

@@ -1,7 +1,7 @@
 // Objects from YAML files, each knowing where its fields stand, so that what is wrong with one can be pointed at.
 
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import {
   isMap,
   isScalar,
@@ -62,7 +62,8 @@ export function readSourceFiles(paths: readonly string[]): SourceFiles {
 }
 
 /**
- * Files of resources below a directory; `secrets` beside them are values, and kustomizations are no objects.
+ * Files of resources below a directory, but nothing hidden or installed; `secrets` beside them are values, and
+ * kustomizations are no objects.
  * @throws {UsageError}
  */
 export function listFiles(path: string): string[] {
@@ -76,8 +77,9 @@ export function listFiles(path: string): string[] {
   const files = readdirSync(path, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile() && /\.(?:ya?ml|json)$/.test(entry.name))
     .filter((entry) => !/^kustomization\.ya?ml$/.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((file) => !file.startsWith(join(path, 'secrets')))
+    .map((entry) => relative(path, join(entry.parentPath, entry.name)))
+    .filter((file) => !/^secrets\/|(?:^|\/)(?:\.|node_modules\/)/.test(file))
+    .map((file) => join(path, file))
     .toSorted();
   if (files.length === 0) throw new UsageError(`${path} holds no .yaml, .yml or .json file`);
   return files;
@@ -104,7 +106,7 @@ export function readSource(file: string, text: string): SourceFiles {
       place: placeAt(offset),
       object: null,
       field: null,
-      message: `${written} without quotes is read in two ways, as text and as kubectl does: write "${written}", or true, false or a decimal number`,
+      message: ambiguityMessage(written),
     }));
     problems.push(...broken, ...ambiguous);
     if (broken.length > 0) continue;
@@ -121,10 +123,14 @@ export function readSource(file: string, text: string): SourceFiles {
 }
 
 /** kubectl reads YAML 1.1: `yes` is true there, 010 is 8, 0b1 and 1_000 are numbers, and a key << merges. */
-const elsewhereOtherwise =
+export const elsewhereOtherwise =
   /^(?:y|Y|yes|Yes|YES|on|On|ON|n|N|no|No|NO|off|Off|OFF|<<|[-+]?0[0-9_]+|[-+]?0b[01_]+|[-+]?[0-9][0-9_]*_[0-9_]*(?:\.[0-9_]*)?)$/;
 
-function ambiguousScalars(document: Document): { text: string; offset: number }[] {
+export function ambiguityMessage(text: string): string {
+  return `${text} without quotes is read in two ways, as text and as kubectl does: write "${text}", or true, false or a decimal number`;
+}
+
+export function ambiguousScalars(document: Document): { text: string; offset: number }[] {
   const found: { text: string; offset: number }[] = [];
   visit(document, {
     Scalar: (_, scalar) => {

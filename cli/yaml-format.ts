@@ -11,6 +11,7 @@ import {
   isSeq,
   Lexer,
   parseAllDocuments,
+  parseDocument,
   Scalar,
   visit,
   type Node,
@@ -21,6 +22,7 @@ import {
 } from 'yaml';
 import { apiGroup } from '../policy/contract.ts';
 import { keyOrder } from './key-order.ts';
+import { ambiguityMessage, ambiguousScalars, elsewhereOtherwise } from './source-files.ts';
 
 /** As wide as the widest line that a review shows without scrolling. */
 const maxLineLength = 110;
@@ -35,7 +37,10 @@ export class FormatProblem extends Error {
  * @throws {FormatProblem} when it is no YAML, or would not mean the same.
  */
 export function formatYaml(text: string): string {
-  if (!parse(text).some((document) => kindOf(document) !== null)) return text;
+  const ours = parse(text).filter((document) => kindOf(document) !== null);
+  if (ours.length === 0) return text;
+  const [ambiguous] = ours.flatMap(ambiguousScalars);
+  if (ambiguous !== undefined) throw new FormatProblem(ambiguityMessage(ambiguous.text));
   // Comments at the end of a block can move to the next one out, which is seen only when the result is read again.
   let formatted = formatOnce(text);
   for (let round = 0; formatted !== (formatted = formatOnce(formatted)); round += 1) {
@@ -59,8 +64,7 @@ function formatOnce(text: string): string {
 }
 
 function parse(text: string): Document[] {
-  // Compat: what YAML 1.1 would read as something else than a string stays in quotes, since kubectl reads so.
-  const documents = parseAllDocuments(text, { intAsBigInt: true, compat: 'yaml-1.1', logLevel: 'silent' });
+  const documents = parseAllDocuments(text, { intAsBigInt: true, logLevel: 'silent' });
   if (!Array.isArray(documents)) return [];
   const error = documents.flatMap(({ errors }) => errors)[0];
   if (error !== undefined) throw new FormatProblem(error.message.split('\n')[0] ?? 'is no YAML');
@@ -101,9 +105,13 @@ function format(document: Document, index: number): string {
       hasAlias = true;
     },
     Scalar: (_, scalar) => {
-      const isQuoted = scalar.type === Scalar.QUOTE_DOUBLE || scalar.type === Scalar.QUOTE_SINGLE;
-      if (isQuoted && typeof scalar.value === 'string' && !scalar.value.includes('\n'))
-        scalar.type = Scalar.PLAIN;
+      const { value, type } = scalar;
+      const isQuoted = type === Scalar.QUOTE_DOUBLE || type === Scalar.QUOTE_SINGLE;
+      if (typeof value !== 'string') return;
+      if (isQuoted) scalar.type = styleOf(value);
+      // Blocks whose lines begin or end with spaces need indentation indicators, which hardly anybody can read.
+      else if (type !== Scalar.PLAIN && /^(?:\s|$)|[ \t]$|[ \t]\n|\n[ \t]/.test(value))
+        scalar.type = Scalar.QUOTE_DOUBLE;
     },
     Collection: (_, collection) => {
       padFlow(collection);
@@ -119,9 +127,24 @@ function format(document: Document, index: number): string {
   return document.toString(output);
 }
 
-function orderKeys(node: unknown, kind: string, path: readonly string[]): void {
+/** Quotes stay around what YAML 1.1 reads as no string, since kubectl reads so; backslashes need no second one. */
+function styleOf(text: string): Scalar.Type {
+  if (isPlain(text)) return Scalar.PLAIN;
+  const isSingle = !text.includes("'") && !text.includes('\n') && /["\\]/.test(text);
+  return isSingle ? Scalar.QUOTE_SINGLE : Scalar.QUOTE_DOUBLE;
+}
+
+function isPlain(text: string): boolean {
+  if (elsewhereOtherwise.test(text)) return false;
+  return (['1.1', '1.2'] as const).every((version) => {
+    const document = parseDocument(text, { version, logLevel: 'silent' });
+    return document.errors.length === 0 && isScalar(document.contents) && document.contents.value === text;
+  });
+}
+
+function orderKeys(node: unknown, kind: string, path: readonly string[], isValue = true): void {
   if (isSeq(node)) {
-    for (const item of node.items) orderKeys(item, kind, path);
+    for (const item of node.items) orderKeys(item, kind, path, false);
   }
   if (!isMap(node)) return;
   for (const { key, value } of node.items) orderKeys(value, kind, [...path, keyText(key)]);
@@ -131,16 +154,24 @@ function orderKeys(node: unknown, kind: string, path: readonly string[]): void {
   const sorted = node.items.toSorted((a, b) => rank(a) - rank(b));
   const [before, after] = [node.items[0]?.key, sorted[0]?.key];
   if (before === after) return void (node.items = sorted);
-  // At the top of a document the first comment is about the whole.
-  if (path.length === 0 && isScalar(before) && before.commentBefore) {
-    node.commentBefore = before.commentBefore;
+  // The parser gives a first comment to the map or to its first key. At the top it is about the whole, elsewhere about
+  // that key; in a list it stands before the dash.
+  if (isScalar(before) && path.length === 0 && before.commentBefore) {
+    node.commentBefore = joined(node.commentBefore, before.commentBefore);
     before.commentBefore = null;
+  } else if (isScalar(before) && isValue && node.commentBefore) {
+    before.commentBefore = joined(node.commentBefore, before.commentBefore);
+    node.commentBefore = null;
   }
   if (isScalar(after) && after.spaceBefore) {
     after.spaceBefore = false;
     if (isScalar(before)) before.spaceBefore = true;
   }
   node.items = sorted;
+}
+
+function joined(...comments: readonly (string | null | undefined)[]): string {
+  return comments.filter((comment) => comment != null).join('\n');
 }
 
 function keyText(key: unknown): string {
@@ -156,7 +187,7 @@ function padFlow(collection: YAMLMap | YAMLSeq): void {
 }
 
 function lineOf(node: Node): string {
-  const alone = new Document(null, { compat: 'yaml-1.1' });
+  const alone = new Document(null);
   alone.contents = node as typeof alone.contents;
   return alone.toString({ ...output, verifyAliasOrder: false }).trimEnd();
 }
