@@ -43,6 +43,8 @@ const minIntervalMs = 5_000;
 /** The API server's limit of a condition's message (metav1.Condition). */
 const maxMessageLength = 32_768;
 const fieldManager = 'outrider-operator';
+/** What controllers decide; not all of it at all times. */
+const ownConditions = ['Ready', 'Degraded', 'Advice'];
 
 export function createStatusWriter({
   client,
@@ -69,7 +71,7 @@ export function createStatusWriter({
     write: async (kind, object, desired, signal) => {
       const now = performance.now();
       const status = completeStatus(object, desired);
-      if (canonicalJson(status) === canonicalJson(ownPart(object, desired))) return { kind: 'same' };
+      if (canonicalJson(status) === canonicalJson(ownPart(object))) return { kind: 'same' };
       const key = `${kind} ${keyOf(object)}`;
       const afterMs = waitOf(key, now);
       // Among them what the watch has not shown yet: by then it has, and nothing differs.
@@ -115,10 +117,10 @@ function completeStatus(object: StatusObject, desired: DesiredStatus): Record<st
 }
 
 /** The object's status without the conditions of others, in our order. */
-function ownPart(object: StatusObject, desired: DesiredStatus): unknown {
+function ownPart(object: StatusObject): unknown {
   if (object.status === undefined) return null;
   const known = conditionsOf(object);
-  const conditions = desired.conditions.flatMap(({ type }) => known.filter((each) => each.type === type));
+  const conditions = ownConditions.flatMap((own) => known.filter(({ type }) => type === own));
   return { ...object.status, conditions };
 }
 

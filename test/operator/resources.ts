@@ -25,6 +25,13 @@ export function policy(options: {
     message,
     mode,
   } = options;
+  const grant = (rule: string): object => ({
+    name: rule,
+    action: 'Allow',
+    ...(destination === undefined ? { hosts: ['api.example.com'] } : { destination }),
+    ...(credential === undefined ? {} : { credential }),
+    ...(message === undefined ? {} : { message }),
+  });
   return {
     apiVersion,
     kind: 'AgentPolicy',
@@ -33,13 +40,7 @@ export function policy(options: {
       agents: podLabels === undefined ? {} : { podSelector: { matchLabels: podLabels } },
       ...(haltAgents === undefined ? {} : { haltAgents }),
       ...(mode === undefined ? {} : { mode }),
-      rules: rules.map((rule) => ({
-        name: rule,
-        action: 'Allow',
-        ...(destination === undefined ? { hosts: ['api.example.com'] } : { destination }),
-        ...(credential === undefined ? {} : { credential }),
-        ...(message === undefined ? {} : { message }),
-      })),
+      ...(rules.length === 0 ? {} : { rules: rules.map(grant) }),
     },
   };
 }
