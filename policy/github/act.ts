@@ -47,24 +47,32 @@ export const everyOperation: readonly GithubOperation[] = [
 ];
 
 /** An act of an operation, known in full unless `more` says otherwise. */
-export function act(operation: GithubOperation, place: Place, more: Partial<Act> = {}): Act {
-  return {
-    operation,
-    maybe: [operation],
-    place,
-    refs: null,
-    doubt: null,
-    need: null,
-    isOfRefs: false,
-    isAside: false,
-    ...more,
-  };
+export function act(operation: GithubOperation, place: Place, more: Partial<Act> = plain): Act {
+  return createAct(operation, more.maybe ?? alone[operation], place, more);
 }
 
 /** An act that no grant of the form covers. */
-export function ungranted(maybe: readonly GithubOperation[], place: Place, more: Partial<Act> = {}): Act {
-  const rest = { refs: null, doubt: null, need: null, isOfRefs: false, isAside: false };
-  return { operation: null, maybe, place, ...rest, ...more };
+export function ungranted(maybe: readonly GithubOperation[], place: Place, more: Partial<Act> = plain): Act {
+  return createAct(null, maybe, place, more);
+}
+
+const plain: Partial<Act> = {};
+const alone: Readonly<Record<GithubOperation, readonly GithubOperation[]>> = {
+  Read: ['Read'],
+  Comment: ['Comment'],
+  OpenPullRequest: ['OpenPullRequest'],
+  Push: ['Push'],
+  Merge: ['Merge'],
+  DeleteRepository: ['DeleteRepository'],
+};
+
+function createAct(
+  operation: GithubOperation | null,
+  maybe: readonly GithubOperation[],
+  place: Place,
+  { refs = null, doubt = null, need = null, isOfRefs = false, isAside = false }: Partial<Act>,
+): Act {
+  return { operation, maybe, place, refs, doubt, need, isOfRefs, isAside };
 }
 
 const ownerName = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;

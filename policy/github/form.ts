@@ -113,14 +113,18 @@ interface Seen {
   guarded?: readonly Act[];
 }
 
-/** A request is read once, however many rules ask; forms of another instance start anew. */
-const seen = new WeakMap<Reading, Seen>();
+/**
+ * A request is read once, however many rules ask; forms of another instance start anew. Kept on the reading itself: a
+ * WeakMap costs more than the rest together, and a variable would keep the last body.
+ */
+const seenKey = Symbol('github');
+type SeenReading = Reading & { [seenKey]?: Seen };
 
-function seenOf(reading: Reading, { hosts }: RulesetGithub): Seen {
-  const known = seen.get(reading);
+function seenOf(reading: SeenReading, { hosts }: RulesetGithub): Seen {
+  const known = reading[seenKey];
   if (known !== undefined && known.web === hosts?.web && known.api === hosts?.api) return known;
   const made: Seen = { web: hosts?.web, api: hosts?.api };
-  seen.set(reading, made);
+  reading[seenKey] = made;
   return made;
 }
 

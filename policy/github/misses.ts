@@ -14,6 +14,36 @@ export interface Misses {
   readonly doubts: Readonly<Record<Doubt, Miss>>;
 }
 
+const sameForAll = {
+  body: {
+    field: 'github',
+    message: 'The body must be one JSON document, sent as application/json without Content-Encoding.',
+    reason: 'body_unreadable',
+  },
+  size: {
+    field: 'github',
+    message: 'What the rule reads of the body (JSON, or the ref updates of a push) must be at most 1 MiB.',
+    reason: 'body_too_large',
+  },
+  pack: {
+    field: 'github',
+    message:
+      'A fetch or push must be as git sends it: its own media type, no query, and for a push at most 1000 unsigned ref updates without Content-Encoding.',
+    reason: 'body_unreadable',
+  },
+  document: {
+    field: 'github',
+    message:
+      'The body must be { query, variables, operationName } with exactly one query or mutation, without block strings and persisted queries.',
+    reason: 'body_unreadable',
+  },
+  query: {
+    field: 'github',
+    message: 'A write has no query parameters, GraphQL is a POST without any, and nothing has _method.',
+    reason: 'request_ambiguous',
+  },
+} as const satisfies Partial<Record<Doubt, Miss>>;
+
 export function createMisses(form: RulesetGithub): Misses {
   const { web, api } = hostsOf(form);
   const operations = form.operations.join(', ');
@@ -42,34 +72,7 @@ export function createMisses(form: RulesetGithub): Misses {
       message: `The request must say which branches it writes, and each must be one of ${branches}; merges do not say.`,
     },
     doubts: {
-      body: {
-        field: 'github',
-        message: 'The body must be one JSON document, sent as application/json without Content-Encoding.',
-        reason: 'body_unreadable',
-      },
-      size: {
-        field: 'github',
-        message:
-          'What the rule reads of the body (JSON, or the ref updates of a push) must be at most 1 MiB.',
-        reason: 'body_too_large',
-      },
-      pack: {
-        field: 'github',
-        message:
-          'A fetch or push must be as git sends it: its own media type, no query, and for a push at most 1000 unsigned ref updates without Content-Encoding.',
-        reason: 'body_unreadable',
-      },
-      document: {
-        field: 'github',
-        message:
-          'The body must be { query, variables, operationName } with exactly one query or mutation, without block strings and persisted queries.',
-        reason: 'body_unreadable',
-      },
-      query: {
-        field: 'github',
-        message: 'A write has no query parameters, GraphQL is a POST without any, and nothing has _method.',
-        reason: 'request_ambiguous',
-      },
+      ...sameForAll,
       fields: {
         field: 'github.operations',
         message: `The body says more than ${operations} covers, such as an approving review, another base branch or a closed pull request.`,

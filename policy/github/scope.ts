@@ -1,5 +1,6 @@
 // Whether an act lies within the repositories and branches of a rule: proved for a grant, not ruled out for a guard.
 
+import { matchText } from '../glob.ts';
 import { compilePathPattern, type Match } from '../match.ts';
 import type { Stance } from '../reading.ts';
 import type { RulesetGithub } from '../ruleset.ts';
@@ -23,7 +24,7 @@ function grantScope({ repositories = [], branches, nodeIds = [] }: RulesetGithub
   const isBranch = branches === undefined ? null : compileBranches(branches);
   return {
     hasPlace: (place) => {
-      if (place.kind === 'repository') return isListed([place.owner, place.name]);
+      if (place.kind === 'repository') return isListed(place.owner, place.name);
       if (place.kind === 'nodes') return place.ids.length > 0 && place.ids.every((id) => ids.has(id));
       return place.kind === 'nowhere';
     },
@@ -53,7 +54,9 @@ function guardScope({ repositories, branches }: RulesetGithub): Scope {
       if (isListed === null || place.kind !== 'repository') return true;
       const { owner, name } = place;
       // A repository's wiki is a git repository beside it.
-      return isListed([owner, name]) || isListed([owner, name.replace(/\.wiki$/, '')]);
+      return (
+        isListed(owner, name) || (name.endsWith('.wiki') && isListed(owner, name.slice(0, -'.wiki'.length)))
+      );
     },
     hasRefs: ({ maybe, refs }) => {
       if (isBranch === null || refs === null) return true;
@@ -66,10 +69,21 @@ function guardScope({ repositories, branches }: RulesetGithub): Scope {
   };
 }
 
-/** GitHub compares owners and names without regard to case. */
-function compileRepositories(globs: readonly string[]): Match {
-  const matches = globs.map((glob) => compilePathPattern(`/${glob.toLowerCase()}`));
-  return (names) => matches.some((match) => match(names));
+/** GitHub compares owners and names without regard to case. Most are written out; globs have two parts nearly always. */
+function compileRepositories(globs: readonly string[]): (owner: string, name: string) => boolean {
+  const folded = globs.map((glob) => glob.toLowerCase());
+  const exact = new Set(folded.filter((glob) => !glob.includes('*')));
+  const pairs: (readonly [owner: string, name: string])[] = [];
+  const others: Match[] = [];
+  for (const glob of folded.filter((each) => each.includes('*'))) {
+    const [owner = '', name = '', ...more] = glob.split('/');
+    if (glob.includes('**') || more.length > 0) others.push(compilePathPattern(`/${glob}`));
+    else pairs.push([owner, name]);
+  }
+  return (owner, name) =>
+    (exact.size > 0 && exact.has(`${owner}/${name}`)) ||
+    pairs.some(([owners, names]) => matchText(owners, owner) && matchText(names, name)) ||
+    others.some((match) => match([owner, name]));
 }
 
 function compileBranches(globs: readonly string[]): Match {

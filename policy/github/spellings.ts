@@ -5,7 +5,7 @@ import type { CanonicalRequest } from '../request.ts';
 /** Lists of segments in lower case, without a slash at the end; one for nearly every request. */
 export function spellingsOf({ segments, opens }: CanonicalRequest): readonly (readonly string[])[] {
   const folded = trimmed(segments.map((segment) => segment.toLowerCase()));
-  if (opens.length === 0 && !folded.some((segment) => /[%;\\/]/.test(segment))) return [folded];
+  if (opens.length === 0 && !folded.some(isOdd)) return [folded];
   const split = folded.flatMap((segment) => segment.split(/[/\\]/));
   const twice = folded.flatMap((segment) => decodedAgain(segment).split(/[/\\]/));
   return [folded, split, twice].flatMap((spelling) => [
@@ -14,8 +14,12 @@ export function spellingsOf({ segments, opens }: CanonicalRequest): readonly (re
   ]);
 }
 
+function isOdd(segment: string): boolean {
+  return segment.includes('%') || segment.includes(';') || segment.includes('\\');
+}
+
 function trimmed(segments: readonly string[]): readonly string[] {
-  return segments.filter((segment) => segment !== '');
+  return segments.includes('') ? segments.filter((segment) => segment !== '') : segments;
 }
 
 /** Some servers cut each segment at its parameters (RFC 3986 section 3.3). */
