@@ -50,7 +50,8 @@ function numberLikeness(matcher: RulesetMatcher): ValueTest {
     if (read !== null) return test(read);
     // `5e3`, `0x1388`, `5,000`, `5000abc`, digits of other scripts: each is a number to some.
     if (/\p{Nd}|inf/iu.test(value)) return true;
-    return value === '' && test(0);
+    // PHP makes 0 of all else.
+    return test(0);
   }
 
   return {

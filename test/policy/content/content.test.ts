@@ -147,7 +147,7 @@ describe('a body is read', () => {
 
 describe('any Content-Type', () => {
   it('is one kind or unreadable, and never throws (H-50)', () => {
-    const unit = fc.constantFrom(...'abjson/;=" ,+', 'application/json', 'charset=utf-8', ';');
+    const unit = fc.constantFrom(...'abjson/;=" ,+'.split(''), 'application/json', 'charset=utf-8', ';');
     fc.assert(
       fc.property(fc.string({ unit, maxLength: 12 }), (value) => {
         const type = readMediaType(['content-type', value]);

@@ -72,7 +72,7 @@ describe('a query is read', () => {
 
 describe('any text', () => {
   it('is read as URLSearchParams reads it, or not at all, and never throws (H-23)', () => {
-    const unit = fc.constantFrom(...'ab=&+%0123456789cdeEf;[]', '%41', '%C3%A9', '%00');
+    const unit = fc.constantFrom(...'ab=&+%0123456789cdeEf;[]'.split(''), '%41', '%C3%A9', '%00');
     fc.assert(
       fc.property(fc.string({ unit, maxLength: 40 }), (text) => {
         const pairs = readPairs(text);
