@@ -14,11 +14,13 @@ export interface Verdict {
   readonly broken: Cause | null;
   /** What part of it does not work. */
   readonly degraded: Cause | null;
+  /** What works, but perhaps not as its author thinks. */
+  readonly advice?: Cause | null;
   /** What it does, when it works. */
   readonly working: Cause;
 }
 
-export function conditionsOf({ broken, degraded, working }: Verdict): readonly DesiredCondition[] {
+export function conditionsOf({ broken, degraded, advice = null, working }: Verdict): readonly DesiredCondition[] {
   const trouble = broken ?? degraded;
   const ready: Cause =
     broken ?? (degraded === null ? working : { reason: 'Degraded', message: degraded.message });
@@ -27,6 +29,7 @@ export function conditionsOf({ broken, degraded, working }: Verdict): readonly D
     trouble === null
       ? { type: 'Degraded', status: 'False', reason: 'AsExpected', message: '' }
       : { type: 'Degraded', status: 'True', ...trouble },
+    ...(advice === null ? [] : [{ type: 'Advice', status: 'True' as const, ...advice }]),
   ];
 }
 
@@ -42,9 +45,14 @@ export function causeOf(findings: readonly Finding[]): Cause | null {
   return { reason: first.reason, message: [...sentences, ...(rest > 0 ? [`${rest} more`] : [])].join('; ') };
 }
 
-export function splitFindings(findings: readonly Finding[]): Pick<Verdict, 'broken' | 'degraded'> {
+/** Advice is no trouble: it is shown in a condition of its own. */
+export function splitFindings(
+  findings: readonly Finding[],
+): Pick<Verdict, 'broken' | 'degraded' | 'advice'> {
+  const advice = findings.filter(({ reason }) => reason === 'Advice');
   return {
     broken: causeOf(findings.filter(({ blocking }) => blocking)),
-    degraded: causeOf(findings.filter(({ blocking }) => !blocking)),
+    degraded: causeOf(findings.filter(({ blocking, reason }) => !blocking && reason !== 'Advice')),
+    advice: causeOf(advice),
   };
 }
