@@ -1,5 +1,5 @@
 // Patterns that users write: RE2 syntax (https://github.com/google/re2/wiki/Syntax), on the whole value, in time
-// linear in pattern × text. The engine is ours: docs/decisions/0007-own-pattern-engine.md says why.
+// linear in pattern × text. The engine is ours: docs/decisions/0008-own-pattern-engine.md says why.
 
 import { createMachine } from './pattern/machine.ts';
 import { compileProgram } from './pattern/program.ts';

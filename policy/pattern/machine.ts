@@ -60,7 +60,8 @@ export function createMachine(program: Program, anywhere = false): Machine {
     generation += 1;
     let count = reach(current, 0, program.start, program.hasAssertions ? assertionsAt(text, 0) : 0);
     let position = 0;
-    while (position < text.length && count > 0) {
+    while (position < text.length) {
+      if (count === 0 && !anywhere) return false;
       if (steps > most) return null;
       if (anywhere && accepts(current, count)) return true;
       const rune = text.codePointAt(position) ?? 0;
@@ -83,7 +84,7 @@ export function createMachine(program: Program, anywhere = false): Machine {
       count = next;
       position = end;
     }
-    return position === text.length && accepts(current, count);
+    return accepts(current, count);
   }
 
   function accepts(list: Uint16Array, count: number): boolean {

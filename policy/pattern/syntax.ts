@@ -71,8 +71,7 @@ export function parsePattern(text: string, ignoreCase: boolean): Node {
         continue;
       }
       const node = parseAtom(character, flags);
-      if (node === null) continue;
-      parts.push(...node);
+      if (node !== null) parts.push(...node);
       afterRepeat = false;
     }
     choices.push(sequence(parts));
