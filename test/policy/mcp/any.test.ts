@@ -54,7 +54,7 @@ const sent = fc.record({
     { weight: 1, arbitrary: some('GET', 'DELETE', 'PUT') },
   ),
   body: fc.oneof(
-    { weight: 8, arbitrary: message as fc.Arbitrary<unknown> },
+    { weight: 8, arbitrary: message },
     { weight: 1, arbitrary: fc.jsonValue() },
     { weight: 1, arbitrary: fc.string() },
   ),
