@@ -14,15 +14,17 @@ type Json = Record<string, unknown>;
 export const monday = Date.parse('2026-11-23T09:00:00Z');
 
 const hosts = ['api.example.com', 'www.example.com', 'a.b.example.org'];
-const hostPatterns = [...hosts, '*.example.com', '**.example.org', 'api*.example.com'];
+const hostPatterns = [...hosts, '*.example.com', '*.example.com', '**.example.org', 'api*.example.com'];
 const segments = ['a', 'b', 'Admin', 'x y'];
 const pathPatterns = ['/a', '/a/*', '/a/**', '/**', '/*/b', '/admin/**', '/**/b', '/a/b'];
 const methods = ['GET', 'POST', 'DELETE'];
 const values = ['1', '5', '50', 'usd', 'eur', 'true', ''];
 
 const some = <T>(items: readonly T[]) =>
-  fc.uniqueArray(fc.constantFrom(...items), { minLength: 1, maxLength: 3 });
-const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
+  fc.uniqueArray(fc.constantFrom(...new Set(items)), { minLength: 1, maxLength: 3 });
+/** @param oneIn how rare it is: with every condition there, nothing would ever be granted. */
+const maybe = <T>(value: fc.Arbitrary<T>, oneIn = 6) =>
+  fc.oneof({ weight: oneIn - 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value });
 
 const matcher = fc.oneof(
   fc.record({ equals: fc.constantFrom(...values), optional: maybe(fc.boolean()) }),
@@ -37,8 +39,8 @@ const fields = (prefix: string) =>
   fc.dictionary(fc.constantFrom(`${prefix}amount`, `${prefix}currency`), matcher, { minKeys: 1, maxKeys: 2 });
 
 const conditions = {
-  methods: maybe(some(methods)),
-  paths: maybe(some(pathPatterns)),
+  methods: maybe(some(methods), 2),
+  paths: maybe(some(pathPatterns), 2),
   query: maybe(fc.record({ fields: fields('') })),
   body: maybe(fc.record({ types: some(['Json', 'Form']), fields: fields('/') })),
   when: maybe(
@@ -67,7 +69,7 @@ const grant = fc
     fc.record({
       action: fc.constantFrom('Allow', 'Allow', 'Allow', 'RequireApproval'),
       ...conditions,
-      credential: maybe(fc.constantFrom('one', 'two')),
+      credential: maybe(fc.constantFrom('one', 'one', 'two'), 2),
     }),
   )
   .map(([where, rest]) => ({ ...rest, ...where }));
@@ -144,16 +146,20 @@ export function inputOf(parts: Partial<CompileInput>): CompileInput {
   };
 }
 
-export function decideFor(parts: Partial<CompileInput>, request: CanonicalRequest, nowMs = monday): Decision {
+export type Decide = (request: CanonicalRequest) => Decision;
+
+/** Compiled once: a case is a request, and compiling takes longer than many. */
+export function deciderFor(parts: Partial<CompileInput>): Decide {
   const { ruleset, revision } = compileRuleset(inputOf(parts));
-  return decideWhole(compileDecider(ruleset, revision), request, nowMs);
+  const decider = compileDecider(ruleset, revision);
+  return (asked) => decideWhole(decider, asked, monday);
 }
 
 const pair = fc.tuple(fc.constantFrom('amount', 'currency', 'Amount', 'other'), fc.constantFrom(...values));
 const query = fc.option(fc.array(pair, { maxLength: 2 }).map(encodePairs), { nil: null });
 
 const body = fc.oneof(
-  fc.constant(null),
+  { weight: 4, arbitrary: fc.constant(null) },
   fc
     .array(pair, { maxLength: 3 })
     .map((pairs) => ({ type: 'application/x-www-form-urlencoded', text: encodePairs(pairs) })),
@@ -182,7 +188,7 @@ export const request: fc.Arbitrary<CanonicalRequest> = fc
     hasSlash: fc.boolean(),
     query,
     body,
-    placeholder: fc.constantFrom(null, null, 'research.one'),
+    placeholder: fc.constantFrom(null, null, null, 'research.one'),
   })
   .map(({ host, method, path, hasSlash, query: text, body: content, placeholder }) => {
     const target = `/${path.map(encodeURIComponent).join('/')}${hasSlash && path.length > 0 ? '/' : ''}`;
@@ -204,7 +210,9 @@ export const request: fc.Arbitrary<CanonicalRequest> = fc
     };
   });
 
-/** How much an outcome lets through. */
-export function permissiveness({ action }: Decision): number {
-  return { deny: 0, hold: 1, allow: 2 }[action];
-}
+export const requestsPerPolicy = 25;
+
+export const requests = fc.array(request, {
+  minLength: requestsPerPolicy,
+  maxLength: requestsPerPolicy,
+});
