@@ -1,5 +1,5 @@
 // An executable GraphQL document (GraphQL specification of October 2021, section 2), parsed strictly: what is not
-// known is refused. No library: graphql-js is 1.3 MiB of schema machinery for what is one grammar here.
+// known is refused. docs/decisions/0007-github-form.md says why it is no library.
 
 import { readTokens, type Token } from './graphql-tokens.ts';
 
