@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { build } from 'rolldown';
 import { compileExpression } from '../../../policy/cel/expression.ts';
 import { createRun, maxSteps } from '../../../policy/cel/run.ts';
 import { compileWhen } from '../../../policy/cel/when.ts';
@@ -374,4 +379,27 @@ it('cel-js is not loaded before there is an expression', () => {
     encoding: 'utf8',
   });
   assert.equal(output.trim(), 'false true');
+});
+
+it('A bundle loads its chunk with the first expression', async () => {
+  const root = new URL('../../..', import.meta.url).pathname;
+  assert.match(readFileSync(`${root}/rolldown.config.ts`, 'utf8'), /cel: 'policy\/cel\/condition\.ts'/);
+  const dir = mkdtempSync(join(tmpdir(), 'outrider-cel-'));
+  try {
+    await build({
+      input: { main: `${root}/policy/cel/when.ts`, cel: `${root}/policy/cel/condition.ts` },
+      platform: 'node',
+      logLevel: 'silent',
+      output: { dir, format: 'esm', minify: true },
+    });
+    writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
+    const main = (await import(pathToFileURL(join(dir, 'main.js')).href)) as {
+      compileWhen: typeof compileWhen;
+    };
+    const { condition, problem } = main.compileWhen('request.method == "POST"', 'grant', agent);
+    assert.equal(problem, null);
+    assert.equal(condition(readingOf()), null);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
 });
