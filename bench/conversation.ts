@@ -7,8 +7,12 @@ export interface Conversation<Report> {
   end(): void;
 }
 
-export function startConversation<Report>(name: string, script: string): Conversation<Report> {
-  const child = fork(script, { stdio: ['ignore', 2, 2, 'ipc'] });
+export function startConversation<Report>(
+  name: string,
+  script: string,
+  nodeFlags: readonly string[] = process.execArgv,
+): Conversation<Report> {
+  const child = fork(script, { stdio: ['ignore', 2, 2, 'ipc'], execArgv: [...nodeFlags] });
   return {
     ask: (order, timeoutMs) =>
       new Promise((resolve, reject) => {

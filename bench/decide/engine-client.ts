@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { startConversation } from '../conversation.ts';
+import { loadSidecarImage } from '../sidecar-image.ts';
 import type { EngineOrder, EngineReport } from './messages.ts';
 
 export interface EngineClient {
@@ -22,7 +23,11 @@ const timeoutMs = 10 * 60_000;
 
 export function startEngine(name: string): EngineClient {
   const script = join(import.meta.dirname, 'engine-process.ts');
-  const conversation = startConversation<EngineReport>(name, script);
+  const conversation = startConversation<EngineReport>(
+    name,
+    script,
+    loadSidecarImage().nodeFlags.filter(isOfNursery),
+  );
   return {
     async ask<K extends EngineOrder['kind']>(order: Extract<EngineOrder, { kind: K }>): Promise<Reply[K]> {
       const report = await conversation.ask({ ...order }, timeoutMs);
@@ -31,4 +36,9 @@ export function startEngine(name: string): EngineClient {
     },
     end: () => conversation.end(),
   };
+}
+
+/** As in a sidecar, new objects stay in the processor's cache. Its limit on old ones would end a peer with many rules. */
+function isOfNursery(flag: string): boolean {
+  return flag.startsWith('--max-semi-space-size=');
 }

@@ -19,25 +19,42 @@ const create: Readonly<Record<EngineName, (rules: readonly BenchRule[]) => Engin
   floor: createFloor,
 };
 
-let opened: { readonly engine: Engine; readonly readers: readonly Reader[] } | null = null;
+interface Opened {
+  readonly engine: Engine;
+  readonly fresh: readonly Reader[];
+  readonly known: readonly Reader[];
+}
+
+let opened: Opened | null = null;
 
 async function follow(order: EngineOrder): Promise<EngineReport> {
   switch (order.kind) {
     case 'open': {
       const engine = await create[order.engine](order.rules);
-      const readers = order.requests.map(createReader);
-      opened = { engine, readers };
-      return { kind: 'opened', answers: readers.map((read) => spell(engine.decide(read()))) };
+      const fresh = order.requests.map(createReader);
+      opened = { engine, fresh, known: fresh.map(remember) };
+      return { kind: 'opened', answers: fresh.map((read) => spell(engine.decide(read()))) };
     }
     case 'time': {
       if (opened === null) throw new Error('nothing is open');
-      return { kind: 'timed', timing: timeDecisions(opened.engine, opened.readers, order.least) };
+      const { engine, known, fresh } = opened;
+      const { least } = order;
+      return {
+        kind: 'timed',
+        known: timeDecisions(engine, known, least),
+        fresh: timeDecisions(engine, fresh, least),
+      };
     }
     case 'compile':
       return { kind: 'compiled', times: timeCompilation(order.rules) };
     case 'slowest':
       return { kind: 'slow', timings: timeSlowest() };
   }
+}
+
+function remember(read: Reader): Reader {
+  const request = read();
+  return () => request;
 }
 
 async function answer(order: EngineOrder): Promise<void> {

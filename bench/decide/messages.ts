@@ -19,10 +19,17 @@ export type EngineOrder =
   | { readonly kind: 'compile'; readonly rules: readonly BenchRule[] }
   | { readonly kind: 'slowest' };
 
+export interface Timings {
+  /** Of requests that were read before the run, and are decided again and again. */
+  readonly known: Timing;
+  /** Of requests that are read from bytes just before. */
+  readonly fresh: Timing;
+}
+
 export type EngineReport =
   /** One answer for each request, spelled out. */
   | { readonly kind: 'opened'; readonly answers: readonly string[] }
-  | { readonly kind: 'timed'; readonly timing: Timing }
+  | ({ readonly kind: 'timed' } & Timings)
   | { readonly kind: 'compiled'; readonly times: CompileTimes }
   | { readonly kind: 'slow'; readonly timings: readonly SlowTiming[] }
   | { readonly kind: 'failed'; readonly message: string };

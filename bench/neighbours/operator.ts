@@ -2,7 +2,13 @@
 
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { controlPaths, heartbeatSeconds, leaseSeconds, type RulesetEvent } from '../../policy/contract.ts';
+import {
+  controlPaths,
+  heartbeatSeconds,
+  leaseSeconds,
+  type HeartbeatEvent,
+  type RulesetEvent,
+} from '../../policy/contract.ts';
 import type { Compiled } from '../../policy/compile.ts';
 
 export interface OperatorOptions {
@@ -14,15 +20,17 @@ export interface OperatorOptions {
 /** @returns the port. */
 export function startOperator({ tls, token, compiled }: OperatorOptions): Promise<number> {
   const watermark = { agentpolicies: '1' };
-  const first: RulesetEvent = { ...compiled, watermark, lease: leaseSeconds };
   const server = createServer(tls, (request, response) => {
     request.resume();
     if (request.headers.authorization !== `Bearer ${token}`) return void response.writeHead(401).end();
     if (request.url === controlPaths.reports) return void response.writeHead(204).end();
     response.writeHead(200, { 'content-type': 'text/event-stream' });
+    const first: RulesetEvent = { ...compiled, watermark, time: Date.now(), lease: leaseSeconds };
     response.write(`event: ruleset\ndata: ${JSON.stringify(first)}\n\n`);
     const beat = setInterval(() => {
-      response.write(`event: heartbeat\ndata: ${JSON.stringify({ watermark })}\n\n`);
+      response.write(
+        `event: heartbeat\ndata: ${JSON.stringify({ watermark, time: Date.now() } satisfies HeartbeatEvent)}\n\n`,
+      );
     }, heartbeatSeconds * 1000);
     response.on('close', () => clearInterval(beat));
   });

@@ -32,6 +32,7 @@ export function compilePolicies({ origin, caPem, vaultPort, telemetry }: Surroun
       metadata: { name, namespace: agent.namespace },
       spec: { agents: everyone, rules: rulesOf(name) },
     })),
+    clusterPolicies: [],
     credentials: [
       {
         apiVersion,
