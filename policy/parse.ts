@@ -32,14 +32,17 @@ export function parseResource<K extends KindName>(kind: K, value: unknown): Reso
   return findingsOf(new z.ZodError([...unknown, ...others]));
 }
 
+/** Deeper than any field of ours. The API server stores objects that are deeper than a stack, which a schema refuses. */
+const maxDepth = 32;
+
 /** As the API server does, which takes `hosts:` without a value for its absence. */
-function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls);
-  if (typeof value !== 'object' || value === null) return value;
+function withoutNulls(value: unknown, depth = 0): unknown {
+  if (typeof value !== 'object' || value === null || depth > maxDepth) return value;
+  if (Array.isArray(value)) return value.map((member) => withoutNulls(member, depth + 1));
   return Object.fromEntries(
     Object.entries(value)
       .filter(([, member]) => member !== null)
-      .map(([key, member]) => [key, withoutNulls(member)]),
+      .map(([key, member]) => [key, withoutNulls(member, depth + 1)]),
   );
 }
 
