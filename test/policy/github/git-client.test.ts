@@ -166,7 +166,7 @@ describe(
       await git(work, 'commit', '-q', '--allow-empty', '-m', 'new');
       await git(work, 'push', '-q', 'origin', 'HEAD:refs/heads/agent/x');
       // Each commit that the server lacks is one more line of what this side has.
-      for (let at = 0; at < 30; at += 1) await git(other, 'commit', '-q', '--allow-empty', '-m', `${at}`);
+      for (let at = 0; at < 80; at += 1) await git(other, 'commit', '-q', '--allow-empty', '-m', `${at}`);
       seen.length = 0;
       await git(other, '-c', 'protocol.version=0', 'fetch', '-q', 'origin');
       assert.deepEqual(
