@@ -14,8 +14,6 @@ describe('a request target is refused', () => {
     'with a doubly encoded dot segment (H-20)': '/a/%252e%252e/b',
     'with a dot segment behind a doubly encoded slash (H-20)': '/a/x%252f%252e%252e%252fb',
     'with a dot segment and a path parameter (H-20)': '/a/..;/b',
-    'with a path parameter (H-20)': '/a;x=1/b',
-    'with an encoded slash (H-20)': '/a%2fb',
     'with an encoded backslash (H-20)': '/a%5Cb',
     'with a backslash (H-13)': '/a\\b',
     'with an empty segment (H-20)': '/a//b',
@@ -65,7 +63,7 @@ describe('a request target is read', () => {
   for (const [how, [target, segments, query]] of Object.entries(read)) {
     it(how, () => {
       const path = target.split('?')[0];
-      assert.deepEqual(parseRequestTarget(target), { path, segments, query });
+      assert.deepEqual(parseRequestTarget(target), { path, segments, opens: [], query });
     });
   }
 });
@@ -96,6 +94,19 @@ describe('a host is refused', () => {
   };
   for (const [how, host] of Object.entries(refused)) {
     it(how, () => assert.ok(isRefusal(canonicalHost(host)), host));
+  }
+});
+
+describe('a request target is read, for rules that open it alone (H-20)', () => {
+  const read: Record<string, [target: string, segments: string[], opens: string[]]> = {
+    'with a path parameter': ['/a;x=1/b', ['a;x=1', 'b'], ['PathParameters']],
+    'with an encoded slash': ['/a%2fb', ['a/b'], ['EncodedSlash']],
+    'with both': ['/%2F;v=1', ['/;v=1'], ['EncodedSlash', 'PathParameters']],
+  };
+  for (const [how, [target, segments, opens]] of Object.entries(read)) {
+    it(how, () => {
+      assert.deepEqual(parseRequestTarget(target), { path: target, segments, opens, query: null });
+    });
   }
 });
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checkCredential, checkPolicy, type CheckContext } from '../../policy/check.ts';
+import { checkCredential, checkPolicy } from '../../policy/check.ts';
+import type { CheckContext } from '../../policy/check-context.ts';
 import { compileRuleset, type CompileInput } from '../../policy/compile.ts';
-import { compileDecider } from '../../policy/decide.ts';
+import { compileDecider, decideWhole } from '../../policy/decide.ts';
 import { watermarkCovers } from '../../policy/contract.ts';
 import { parseRuleset, type Ruleset } from '../../policy/ruleset.ts';
 import { canonicalRequest } from '../support/canonical-request.ts';
@@ -17,14 +18,23 @@ const agent: CompileInput['agent'] = {
 const settings = { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '' };
 
 function compile(input: Partial<CompileInput>): Ruleset {
-  const whole = { agent, policies: [], credentials: [], stores: [], destinations: [], settings, ...input };
+  const whole = {
+    agent,
+    policies: [],
+    clusterPolicies: [],
+    credentials: [],
+    stores: [],
+    destinations: [],
+    settings,
+    ...input,
+  };
   const { ruleset, revision } = compileRuleset(whole);
   assert.equal(compileRuleset(structuredClone(whole)).revision, revision, 'equal inputs, equal revisions');
   return ruleset;
 }
 
 function decideFor(input: Partial<CompileInput>, request: string) {
-  return compileDecider(compile(input), 'rev')(canonicalRequest(request));
+  return decideWhole(compileDecider(compile(input), 'rev'), canonicalRequest(request), 0);
 }
 
 const allow = { name: 'r', action: 'Allow', hosts: ['api.example.com'] };
@@ -46,7 +56,7 @@ describe('nothing is granted', () => {
     },
     'by a rule with a field that this version does not know (O-11)': policy({
       agents: {},
-      rules: [{ ...allow, when: 'true' }],
+      rules: [{ ...allow, phaseOfTheMoon: 'full' }],
     }),
     'by a policy whose selector cannot be read': policy({ agents: { podSelector: 7 }, rules: [allow] }),
     'by garbage (O-06)': 7,
@@ -193,6 +203,8 @@ describe('a check names the field', () => {
     credentials: [],
     stores: [store({})],
     destinations: [],
+    policies: [],
+    clusterPolicies: [],
   };
   const cases: Record<
     string,

@@ -102,7 +102,7 @@ function next(): Watermark {
 function granting(): Ruleset {
   const place = { destination: 'api', methods: ['GET'], paths: ['/repos/**'] };
   return rulesetWith({
-    grants: [{ policy: 'research', name: 'read', credential: 'bot', ...place }],
+    grants: [{ policy: 'research', name: 'read', action: 'Allow', credential: 'bot', ...place }],
     credentials: {
       bot: {
         source: {

@@ -17,6 +17,11 @@ export const allowed: Decision = {
   credential: 'github-bot',
   destination: null,
   closest: null,
+  charges: [],
+  approval: null,
+  statusOnly: false,
+  observed: false,
+  shadow: null,
 };
 
 /** An allowed GET that went well, with changes. */
@@ -39,7 +44,10 @@ export function exchange(changes: Partial<ExchangeRecord> = {}): ExchangeRecord 
       method: 'GET',
       path: '/repos/acme/docs',
       segments: ['repos', 'acme', 'docs'],
+      opens: [],
       query: 'access_token=canary-query',
+      headers: [],
+      body: { kind: 'none' },
       placeholder: null,
     },
     authority: null,

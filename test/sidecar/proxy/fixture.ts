@@ -8,10 +8,12 @@ import {
   type RulesetDestination,
 } from '../../../policy/ruleset.ts';
 import type { Audit, ExchangeRecord } from '../../../sidecar/audit/record.ts';
+import { createClock } from '../../../sidecar/clock.ts';
 import { compileSnapshot, type Snapshot, type SnapshotSource } from '../../../sidecar/control/snapshot.ts';
 import { Secret } from '../../../sidecar/credentials/secret.ts';
 import { createResolver, type Resolver } from '../../../sidecar/dns/resolver.ts';
 import { SidecarError } from '../../../sidecar/errors.ts';
+import { createLocalLimits } from '../../../sidecar/limits/limits.ts';
 import { createProxy } from '../../../sidecar/proxy/server.ts';
 import { createAuthority } from '../../../sidecar/tls/authority.ts';
 import { waitFor } from '../../cluster/deadline.ts';
@@ -66,14 +68,22 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
       {
         policy: 'team',
         name: 'never',
+        action: 'Deny',
         destination: 'origin',
         paths: ['/token/forbidden/**'],
         message: 'Ask Ada.',
       },
     ],
     grants: [
-      { policy: 'team', name: 'plain', destination: 'origin', paths: ['/plain/**'] },
-      { policy: 'team', name: 'token', destination: 'origin', paths: ['/token/**'], credential: 'token' },
+      { policy: 'team', name: 'plain', action: 'Allow', destination: 'origin', paths: ['/plain/**'] },
+      {
+        policy: 'team',
+        name: 'token',
+        action: 'Allow',
+        destination: 'origin',
+        paths: ['/token/**'],
+        credential: 'token',
+      },
     ],
     credentials: { token: bearer },
     destinations: {
@@ -100,15 +110,19 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     if (secret === null) throw new SidecarError('VAULT_SEALED');
     return new Secret(secret);
   };
+  const limits = createLocalLimits();
   const proxy = createProxy({
     snapshots,
     credentials: { resolve, replace: resolve },
+    limits,
+    clock: createClock(),
     authority,
     resolver: options.resolver ?? createResolver({ overrides: { [originName]: '127.0.0.1' } }),
     audit,
   });
   const close = async (): Promise<void> => {
     await proxy.close();
+    await limits.close();
     rmSync(keysDirectory, { recursive: true, force: true });
   };
   const { port } = await proxy.listen(options.port ?? 0, hosts).catch(async (error: unknown) => {
