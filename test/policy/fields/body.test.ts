@@ -185,6 +185,11 @@ describe('a grant on the body is not proven', () => {
       json({ a: { b: 'x' }, list: [{ id: 1, x: {} }] }),
       'body.others',
     ],
+    'when a list has an element that is not listed': [
+      body({ fields: { '/list/0': { equals: 'a' } }, others: 'Deny' }),
+      json({ list: ['a', 'b'] }),
+      'body.others',
+    ],
     'when a form has another name': [closed, { form: 'a[b]=x&d=1' }, 'body.others'],
     'when the query has the name as well (H-23)': [
       amount,

@@ -133,6 +133,11 @@ describe('a grant on the query is not proven', () => {
       { query: 'n=9007199254740993' },
       'query.fields[n]',
     ],
+    'when the number is too small for a double': [
+      { fields: { n: { min: 0 } } },
+      { query: `n=0.${'0'.repeat(400)}1` },
+      'query.fields[n]',
+    ],
     'when the number is minus zero': [{ fields: { n: { min: -1 } } }, { query: 'n=-0' }, 'query.fields[n]'],
     'when a string differs in letter case': [
       { fields: { currency: { equals: 'usd' } } },
