@@ -174,7 +174,7 @@ const spiteful = fc.constantFrom<unknown>(
   [],
   {},
   -0,
-  1e400,
+  JSON.parse('1e400'),
   '',
   '\ud800',
   '__proto__',

@@ -158,40 +158,6 @@ describe('ruleset streams', () => {
     for (const stream of streams) stream.close();
   });
 
-  it('O-06: a policy that nobody can read blocks no other policy, and its guards hold', async () => {
-    const pod = await newAgent();
-    const stream = await open(pod);
-    await stream.ruleset('the first', () => true);
-    const { kubectl } = test.cluster;
-    // Stored before the schema knew better: the validation is taken away and given back.
-    const crd = ['crd', 'agentpolicies.outrider.dev', '--type=json'];
-    const schema = '/spec/versions/0/schema/openAPIV3Schema';
-    const loose = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
-    await kubectl(['patch', ...crd, '-p', JSON.stringify([{ op: 'replace', path: schema, value: loose }])]);
-    const bad = {
-      ...policy({ namespace: pod.namespace, name: 'bad' }),
-      spec: {
-        agents: 7,
-        rules: [{ name: 'deny', action: 'Deny', hosts: 'everything' }],
-        nonsense: { deep: true },
-      },
-    };
-    await waitFor({ what: 'the bad policy', timeoutMs: 10_000 }, async () => {
-      await test.apply(bad);
-      return true;
-    });
-    await kubectl(['apply', '-f', 'crds/agentpolicies.yaml']);
-    const guarded = await stream.ruleset('the guard', ({ ruleset }) => ruleset.guards.length === 1, 10_000);
-    assert.equal(guarded.data.ruleset.guards[0]?.policy, 'bad');
-    await waitFor({ what: 'the good policy', timeoutMs: 10_000 }, async () => {
-      await test.apply(policy({ namespace: pod.namespace, name: 'good', rules: ['good'] }));
-      return true;
-    });
-    await stream.ruleset('the good one', (event) => rules(event).includes('good'));
-    await kubectl(['delete', 'agentpolicy', '-n', pod.namespace, 'bad']);
-    stream.close();
-  });
-
   it('a label that is taken on later grants nothing that the labels at the opening did not', async () => {
     const pod = await newAgent({ app: 'plain' });
     await test.apply(
