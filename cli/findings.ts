@@ -51,7 +51,6 @@ export function findProblems(checked: GoodFiles, floors: GoodFiles): LocatedFind
       place: source.placeOf(finding.field),
       object,
       ...finding,
-      blocking: finding.blocking || isRefused(finding),
     }));
   });
 }
@@ -69,11 +68,6 @@ function check(resource: AnyResource, context: CheckContext): readonly Finding[]
     case 'AgentDestination':
       return checkDestination(resource);
   }
-}
-
-/** The API server compiles patterns itself, and refuses what is none. */
-function isRefused({ field, reason }: Finding): boolean {
-  return reason === 'NeverMatches' && field.endsWith('.pattern');
 }
 
 /** What is wrong with the files themselves. */

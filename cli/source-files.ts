@@ -13,6 +13,7 @@ import {
   type Document,
   type Pair,
 } from 'yaml';
+import { apiGroup } from '../policy/contract.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface Place {
@@ -102,16 +103,11 @@ export function readSource(file: string, text: string): SourceFiles {
       field: null,
       message: message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '') ?? 'is no YAML',
     }));
-    const ambiguous = ambiguousScalars(document).map(({ text: written, offset }) => ({
-      place: placeAt(offset),
-      object: null,
-      field: null,
-      message: ambiguityMessage(written),
-    }));
-    problems.push(...broken, ...ambiguous);
+    problems.push(...broken);
     if (broken.length > 0) continue;
     const value = document.toJS({ maxAliasCount: 100 }) as unknown;
     if (value === null || value === undefined) continue;
+    if (isOurs(value)) problems.push(...ambiguitiesIn(document, placeAt));
     const start = document.contents?.range?.[0] ?? 0;
     objects.push({
       value,
@@ -120,6 +116,20 @@ export function readSource(file: string, text: string): SourceFiles {
     });
   }
   return { objects, problems };
+}
+
+function isOurs(value: unknown): boolean {
+  const { apiVersion } = value as { apiVersion?: unknown };
+  return typeof apiVersion === 'string' && apiVersion.startsWith(`${apiGroup}/`);
+}
+
+function ambiguitiesIn(document: Document, placeAt: (offset: number) => Place): SourceProblem[] {
+  return ambiguousScalars(document).map(({ text, offset }) => ({
+    place: placeAt(offset),
+    object: null,
+    field: null,
+    message: ambiguityMessage(text),
+  }));
 }
 
 /** kubectl reads YAML 1.1: `yes` is true there, 010 is 8, 0b1 and 1_000 are numbers, and a key << merges. */

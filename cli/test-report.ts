@@ -65,7 +65,7 @@ function junit(checks: readonly Check[]): string {
       const first = xml(details.map(([label, text]) => `${label} ${text}`).join('; '));
       if (status === 'passed') return `${open}/>`;
       if (status === 'skipped') return `${open}><skipped message="${first}"/></testcase>`;
-      return `${open}><failure message="${first}">${xml(detailText(check))}</failure></testcase>`;
+      return `${open}><failure message="${first}">${xml(detailText(check)).replaceAll('&#10;', '\n')}</failure></testcase>`;
     });
     return [`  <testsuite name="${xml(suite)}" ${counts(members)}>`, ...cases, '  </testsuite>'].join('\n');
   });

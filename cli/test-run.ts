@@ -2,7 +2,7 @@
 
 import type { RuleAccount } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
-import { fieldRank } from '../policy/explanation.ts';
+import { explainMiss, fieldRank } from '../policy/explanation.ts';
 import { counterKey } from '../policy/limits/charge.ts';
 import type { RulesetRule } from '../policy/ruleset.ts';
 import { findProblems } from './findings.ts';
@@ -10,7 +10,7 @@ import { spell } from './outcome-text.ts';
 import type { Expectation, PolicyTest, PolicyTestCase } from './policy-test.ts';
 import type { FoundResource, GoodFiles } from './resource-files.ts';
 import type { Place } from './source-files.ts';
-import { createTrial, knowNamespace, type Trial } from './trial.ts';
+import { createTrial, knowNamespace, type ReadableRequest, type Trial } from './trial.ts';
 
 /** One line of a report. */
 export interface Check {
@@ -91,7 +91,7 @@ function runCase(
     details: [
       ['expected', spellExpectation(each.expect)],
       ['got', spell(decision)],
-      ...reasonsWhy(each.expect, decision, accounts),
+      ...reasonsWhy(each.expect, decision, accounts, each.request),
     ],
   };
 }
@@ -128,6 +128,7 @@ function reasonsWhy(
   expect: Expectation,
   decision: Decision,
   accounts: readonly RuleAccount[],
+  request: ReadableRequest,
 ): (readonly [label: string, text: string])[] {
   const why: (readonly [string, string])[] = [];
   const { closest, message } = decision;
@@ -136,23 +137,26 @@ function reasonsWhy(
     why.push(['closest', `${closest.policy}/${closest.rule}: ${closest.field}: ${closest.message}`]);
   if (decision.reason === 'no_grant' && accounts.length === 0)
     why.push(['closest', 'no policy selects this agent']);
-  const missed = accounts.flatMap(({ rule, stance, miss }) =>
-    miss === null ? [] : [{ rule, stance, miss }],
-  );
+  const missed = accounts.filter(({ miss }) => miss !== null);
   if (expect.rule !== undefined && expect.rule !== ruleOf(decision)) {
     const named = accounts.filter(({ rule }) => nameOf(rule) === expect.rule);
-    const failed = missed.find(({ rule }) => nameOf(rule) === expect.rule);
-    if (named.length === 0) why.push([expect.rule, 'no policy that selects this agent has this rule']);
-    else if (failed === undefined) why.push([expect.rule, 'matches too, but does not decide']);
-    else why.push([expect.rule, `${failed.miss.field}: ${failed.miss.message}`]);
+    const failed = named.find(({ miss }) => miss !== null);
+    if (named.length === 0) why.push(['rule', `no policy that selects this agent has ${expect.rule}`]);
+    else if (failed === undefined) why.push(['rule', `${expect.rule} matches too, but does not decide`]);
+    else if (closest === null || `${closest.policy}/${closest.rule}` !== expect.rule)
+      why.push(['rule', missText(failed, request)]);
   } else if (expect.action !== 'Allow' && decision.action === 'allow') {
     const [nearest] = missed
       .filter(({ stance }) => stance === 'guard')
-      .toSorted((a, b) => fieldRank(b.miss.field) - fieldRank(a.miss.field));
-    if (nearest !== undefined)
-      why.push(['closest', `${nameOf(nearest.rule)}: ${nearest.miss.field}: ${nearest.miss.message}`]);
+      .toSorted((a, b) => fieldRank(b.miss?.field ?? '') - fieldRank(a.miss?.field ?? ''));
+    if (nearest !== undefined) why.push(['closest', missText(nearest, request)]);
   }
   return why;
+}
+
+function missText({ rule, miss }: RuleAccount, written: ReadableRequest): string {
+  if (miss === null || written.kind === 'refused') return nameOf(rule);
+  return `${nameOf(rule)}: ${miss.field}: ${explainMiss(miss, written.request)}`;
 }
 
 function nameOf({ policy, name }: RulesetRule): string {

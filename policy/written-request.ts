@@ -38,6 +38,9 @@ const unseenHeaders = new Set(
   ].flatMap((line) => line.split(' ')),
 );
 
+/** Deeper than a sidecar reads. */
+const maxWrittenDepth = 100;
+
 type Fields = { readonly [key: string]: unknown };
 type Report = (field: string, message: string) => void;
 
@@ -153,8 +156,8 @@ function readBody(value: Fields, report: Report): WrittenBody {
   const given = value[key];
   switch (key) {
     case 'json': {
-      checkJson(given, 'json', report);
-      return { body: bodyOf(JSON.stringify(given)), contentType: 'application/json' };
+      const isJson = checkJson(given, 'json', 0, report);
+      return { body: bodyOf(isJson ? JSON.stringify(given) : ''), contentType: 'application/json' };
     }
     case 'form':
       return { body: bodyOf(formText(given, report)), contentType: 'application/x-www-form-urlencoded' };
@@ -177,19 +180,25 @@ function bodyOf(content: string | Uint8Array): RequestBody {
   return bytes.length === 0 ? noBody : { kind: 'read', bytes, isWhole: true };
 }
 
-/** What would be sent as something else than what is written. */
-function checkJson(value: unknown, field: string, report: Report): void {
+/** What would be sent as something else than what is written; a YAML alias can even lead back to itself. */
+function checkJson(value: unknown, field: string, depth: number, report: Report): boolean {
+  const refuse = (message: string): false => {
+    report(field, message);
+    return false;
+  };
+  if (depth > maxWrittenDepth)
+    return refuse(`lies deeper than ${maxWrittenDepth}: write the JSON as text, in body`);
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
   if (typeof value === 'number') {
-    const exact = Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value);
-    if (!exact || Object.is(value, -0))
-      report(field, 'is a number that is not kept exactly: write the JSON as text, in body');
-  } else if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) checkJson(item, `${field}[${index}]`, report);
-  } else if (isFields(value)) {
-    for (const [key, item] of Object.entries(value)) checkJson(item, `${field}.${key}`, report);
-  } else if (value !== null && typeof value !== 'string' && typeof value !== 'boolean') {
-    report(field, 'is nothing that JSON has');
+    const isExact = Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value);
+    if (isExact && !Object.is(value, -0)) return true;
+    return refuse('is a number that is not kept exactly: write the JSON as text, in body');
   }
+  if (Array.isArray(value)) {
+    return value.every((item: unknown, index) => checkJson(item, `${field}[${index}]`, depth + 1, report));
+  }
+  if (!isFields(value)) return refuse('is nothing that JSON has');
+  return Object.entries(value).every(([key, item]) => checkJson(item, `${field}.${key}`, depth + 1, report));
 }
 
 function formText(value: unknown, report: Report): string {
