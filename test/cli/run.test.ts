@@ -1,57 +1,24 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { stringify } from 'yaml';
 import { startTrackerApi, type TrackerApi } from '../../examples/quickstart/tracker-api.ts';
 import { credential, destination, policy } from '../policy/resources/examples.ts';
+import { createCommandLine, root } from './command-line.ts';
 
-const root = join(import.meta.dirname, '..', '..');
+const { outrider, directory, folder, remove } = createCommandLine();
 const token = 'canary-4f2a9c';
-let folder: string;
 let api: TrackerApi;
 
 before(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'outrider-cli-test-'));
   mkdirSync(join(folder, 'keys'));
   api = await startTrackerApi({ name: 'tracker.example', token, keysDirectory: join(folder, 'keys') });
 });
 after(() => {
   api.close();
-  rmSync(folder, { recursive: true, force: true });
+  remove();
 });
-
-interface Result {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function outrider(...args: string[]): Promise<Result> {
-  const child = spawn(process.execPath, [join(root, 'cli', 'main.ts'), ...args], {
-    timeout: 20_000,
-    cwd: folder,
-  });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const { promise, resolve } = Promise.withResolvers<number>();
-  child.on('close', (code) => resolve(code ?? -1));
-  return { code: await promise, stdout, stderr };
-}
-
-let count = 0;
-/** A directory of the given files; objects become YAML. */
-function directory(files: Readonly<Record<string, unknown>>): string {
-  const path = join(folder, `dir-${(count += 1)}`);
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(path, name)), { recursive: true });
-    writeFileSync(join(path, name), typeof content === 'string' ? content : stringify(content));
-  }
-  return path;
-}
 
 const rules = [{ name: 'r', action: 'Allow', destination: 'd', paths: ['/issues'], credential: 'c' }];
 
@@ -59,6 +26,16 @@ describe('outrider run refuses to start', () => {
   const cases: Record<string, [args: () => string[], message: RegExp]> = {
     'an unknown command': [() => ['fly'], /fly is no command of outrider/],
     'an unknown option': [() => ['run', '--fast'], /--fast/],
+    'a PolicyTest as if it were a policy': [
+      () => [
+        'run',
+        '-f',
+        directory({ 'a.yaml': { apiVersion: 'outrider.dev/v1alpha1', kind: 'PolicyTest' } }),
+        '--',
+        'true',
+      ],
+      /a\.yaml:1, document 1: PolicyTest: metadata: /,
+    ],
     'without resources': [() => ['run', '--', 'true'], /-f is missing/],
     'without a command': [() => ['run', '-f', folder], /the command is missing/],
     'with a directory that does not exist': [
@@ -71,7 +48,7 @@ describe('outrider run refuses to start', () => {
     ],
     'with YAML that cannot be read': [
       () => ['run', '-f', directory({ 'a.yaml': 'a: [' }), '--', 'true'],
-      /a\.yaml, document 1/,
+      /a\.yaml:1, document 1/,
     ],
     'with something that is no object': [
       () => ['run', '-f', directory({ 'a.yaml': '7' }), '--', 'true'],
@@ -95,7 +72,7 @@ describe('outrider run refuses to start', () => {
         '--',
         'true',
       ],
-      /a\.yaml, document 1: AgentPolicy: spec\.rules\[0\]: needs to say where/,
+      /a\.yaml:\d+, document 1: AgentPolicy: spec\.rules\[0\]: needs to say where/,
     ],
     'with a resource that is there twice': [
       () => [

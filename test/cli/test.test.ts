@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { clusterPolicy, credential, destination, policy } from '../policy/resources/examples.ts';
-import { createCommandLine } from './command-line.ts';
+import { createCommandLine, root } from './command-line.ts';
 
 const { outrider, directory, folder, remove } = createCommandLine();
 after(remove);
@@ -458,4 +458,15 @@ describe('reports of outrider test', () => {
     assert.match(stdout, /2 cases, 2 rules: 2 good, 2 failed/);
     assert.match(readFileSync(join(folder, 'report.xml'), 'utf8'), /^<\?xml/);
   });
+});
+
+it('the PolicyTest of docs/cli.md is as the policies of examples/gitops decide', async () => {
+  const [, block = ''] =
+    /```yaml\n([^`]*kind: PolicyTest[^`]*)```/.exec(readFileSync(join(root, 'docs', 'cli.md'), 'utf8')) ?? [];
+  const gitops = join(root, 'examples', 'gitops');
+  const policies = readFileSync(join(gitops, 'teams/support/policies/refunds.yaml'), 'utf8');
+  const name = directory({ 'p.yaml': policies, 't.yaml': block });
+  const { code, stdout } = await outrider('test', name, '--with', join(gitops, 'clusters/prod/floor'));
+  assert.match(stdout, /3 cases, 1 rules: 4 good, 0 failed/);
+  assert.equal(code, 0);
 });
