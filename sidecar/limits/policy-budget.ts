@@ -99,7 +99,7 @@ export function createPolicyBudget({ post, now, onFailure }: PolicyBudgetOptions
     const sinceMs = now() - refusedAtMs;
     const lacks = charge.amount - Math.max(0, freeUnits(purse, now()));
     if (refusal === null || lacks < refusal.need || sinceMs >= quietMs) return null;
-    const afterMs = refusal.afterMs === null ? null : Math.max(0, refusal.afterMs - sinceMs);
+    const afterMs = refusal.afterMs === null ? null : Math.max(0, Math.ceil(refusal.afterMs - sinceMs));
     return { kind: refusal.kind, charge, retryAfterMs: afterMs };
   }
 

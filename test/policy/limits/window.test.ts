@@ -110,7 +110,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 test('P-13: whatever is placed, taken back, merged and kept across restarts, nothing counts less than it must', () => {
   fc.assert(
     fc.property(
-      fc.array(step, { maxLength: 150, size: "max" }),
+      fc.array(step, { maxLength: 150, size: 'max' }),
       fc.integer({ min: 50, max: 60_000 }),
       (steps, windowMs) => {
         let window = createWindow(windowMs);
