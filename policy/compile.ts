@@ -12,6 +12,7 @@ import { durationMs } from './resources/names.ts';
 import type { Labels } from './resources/selector.ts';
 import { opensTo, type Agent } from './selection.ts';
 import {
+  canonicalJson,
   rulesetRevision,
   type Ruleset,
   type RulesetCredential,
@@ -95,7 +96,17 @@ export function compileRuleset(input: CompileInput): Compiled {
     operatorCas: settings.operatorCas,
   };
   const whole = { ...ruleset, requires: requirements(ruleset) };
-  return { ruleset: whole, revision: rulesetRevision(whole) };
+  return { ruleset: whole, revision: rulesetRevision(whole, withRules(whole)) };
+}
+
+/** The JSON of rules: agents share them, and most of a ruleset is rules. */
+const rulesJson = new WeakMap<object, string>();
+
+function withRules({ guards, grants }: Ruleset): typeof rulesJson {
+  for (const rule of [...guards, ...grants]) {
+    if (!rulesJson.has(rule)) rulesJson.set(rule, canonicalJson(rule));
+  }
+  return rulesJson;
 }
 
 function isOfNamespace(namespace: string): (policy: unknown) => boolean {

@@ -41,24 +41,40 @@ const nobody: Selection = { forGrants: false, forGuards: false };
 const unreadable: Selection = { forGrants: false, forGuards: true };
 
 export function readPolicy(value: unknown, agent: Agent): ReadPolicy {
-  return read(value, false, (agents) => {
-    const selector = selectorSchema.safeParse(agents);
-    return selector.success ? selectAgent(selector.data, agent) : unreadable;
-  });
+  return forAgent(readOnce(value, 'AgentPolicy'), agent);
 }
 
 export function readClusterPolicy(value: unknown, agent: Agent): ReadPolicy {
-  return read(value, true, (agents) => {
-    const selector = clusterSelectorSchema.safeParse(agents);
-    return selector.success ? selectClusterAgent(selector.data, agent) : unreadable;
-  });
+  return forAgent(readOnce(value, 'ClusterAgentPolicy'), agent);
 }
 
-function read(value: unknown, isCluster: boolean, select: (agents: unknown) => Selection): ReadPolicy {
+type PolicyKind = 'AgentPolicy' | 'ClusterAgentPolicy';
+
+/** What a policy says, whomever it selects. */
+interface Said extends ReadPolicy {
+  readonly select: (agent: Agent) => Selection;
+}
+
+const nothing: Said = { name: '', halts: false, grants: [], guards: [], select: () => nobody };
+
+/** Objects of a watch never change, and a floor of the cluster is compiled for every agent: each is read once. */
+const said: Readonly<Record<PolicyKind, WeakMap<object, Said>>> = {
+  AgentPolicy: new WeakMap(),
+  ClusterAgentPolicy: new WeakMap(),
+};
+
+function readOnce(value: unknown, kind: PolicyKind): Said {
+  if (typeof value !== 'object' || value === null) return nothing;
+  const known = said[kind].get(value) ?? read(value, kind);
+  said[kind].set(value, known);
+  return known;
+}
+
+function read(value: unknown, kind: PolicyKind): Said {
   const envelope = policyEnvelope.safeParse(value);
-  if (!envelope.success) return { name: '', halts: false, grants: [], guards: [] };
+  if (!envelope.success) return nothing;
   const { metadata, spec } = envelope.data;
-  const selection = spec.agents === undefined ? nobody : select(spec.agents);
+  const isCluster = kind === 'ClusterAgentPolicy';
   const marks = {
     ...(spec.mode === 'Audit' ? { audit: true as const } : {}),
     ...(isCluster ? { cluster: true as const } : {}),
@@ -68,9 +84,29 @@ function read(value: unknown, isCluster: boolean, select: (agents: unknown) => S
     rule === undefined ? [] : [{ ...rule, ...marks }];
   return {
     name: metadata.name,
-    halts: spec.haltAgents === true && spec.mode !== 'Audit' && selection.forGuards,
-    grants: selection.forGrants ? rules.flatMap(({ grant }) => mark(grant)) : [],
-    guards: selection.forGuards ? rules.flatMap(({ guard }) => mark(guard)) : [],
+    halts: spec.haltAgents === true && spec.mode !== 'Audit',
+    grants: rules.flatMap(({ grant }) => mark(grant)),
+    guards: rules.flatMap(({ guard }) => mark(guard)),
+    select: spec.agents === undefined ? () => nobody : selectionBy(spec.agents, kind),
+  };
+}
+
+function selectionBy(agents: unknown, kind: PolicyKind): Said['select'] {
+  if (kind === 'ClusterAgentPolicy') {
+    const selector = clusterSelectorSchema.safeParse(agents);
+    return selector.success ? (agent) => selectClusterAgent(selector.data, agent) : () => unreadable;
+  }
+  const selector = selectorSchema.safeParse(agents);
+  return selector.success ? (agent) => selectAgent(selector.data, agent) : () => unreadable;
+}
+
+function forAgent({ name, halts, grants, guards, select }: Said, agent: Agent): ReadPolicy {
+  const { forGrants, forGuards } = select(agent);
+  return {
+    name,
+    halts: halts && forGuards,
+    grants: forGrants ? grants : [],
+    guards: forGuards ? guards : [],
   };
 }
 

@@ -227,20 +227,24 @@ export function emptyRuleset(agent: Ruleset['agent'], operatorCas = ''): Ruleset
  * Content hash of a ruleset: `sha256` over its JSON with sorted keys, the first 16 hex digits (64 bits
  * name a revision in logs and spans; nothing is authenticated by it).
  */
-export function rulesetRevision(ruleset: Ruleset): string {
-  return createHash('sha256').update(canonicalJson(ruleset)).digest('hex').slice(0, 16);
+export function rulesetRevision(ruleset: Ruleset, known?: WeakMap<object, string>): string {
+  return createHash('sha256').update(canonicalJson(ruleset, known)).digest('hex').slice(0, 16);
 }
 
-/** JSON with keys in code-unit order, so that equal values have equal bytes. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value === 'object' && value !== null) {
-    const entries = Object.entries(value)
-      .filter(([, field]) => field !== undefined)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1));
-    return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`;
-  }
-  return JSON.stringify(value);
+/**
+ * JSON with keys in code-unit order, so that equal values have equal bytes.
+ * @param known what is known already of objects that never change.
+ */
+export function canonicalJson(value: unknown, known?: WeakMap<object, string>): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const found = known?.get(value);
+  if (found !== undefined) return found;
+  if (Array.isArray(value)) return `[${value.map((each) => canonicalJson(each, known)).join(',')}]`;
+  const entries = Object.entries(value)
+    .filter(([, field]) => field !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field, known)}`);
+  return `{${entries.join(',')}}`;
 }
 
 /**

@@ -25,8 +25,8 @@ export interface CompiledRuleset {
   readonly credentials: ReadonlySet<string>;
   /** Limits of its grants, by `counterKey`. */
   readonly limits: ReadonlyMap<string, RulesetLimit>;
-  /** The ruleset as JSON, without line breaks. */
-  readonly json: string;
+  /** The ruleset as JSON, without line breaks. Made when it is sent: thousands of them would share most of their rules. */
+  readonly json: () => string;
 }
 
 /** Which agents a change may concern; null is all. */
@@ -160,7 +160,7 @@ function render(ruleset: Ruleset, revision: string): CompiledRuleset {
         limits.map((limit) => [counterKey({ policy, rule, limit: limit.name }), limit] as const),
       ),
     ),
-    json: JSON.stringify(ruleset),
+    json: () => JSON.stringify(ruleset),
   };
 }
 

@@ -134,7 +134,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     write(
       stream,
       'ruleset',
-      `{"revision":"${revision}","watermark":${mark},"time":${Date.now()},"lease":${lease},"ruleset":${json}}`,
+      `{"revision":"${revision}","watermark":${mark},"time":${Date.now()},"lease":${lease},"ruleset":${json()}}`,
     );
     stream.revision = revision;
     metrics.rulesetPushes.inc();
