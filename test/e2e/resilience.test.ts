@@ -5,6 +5,7 @@ import { X509Certificate } from 'node:crypto';
 import { connect } from 'node:tls';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { stringify } from 'yaml';
 import { waitFor } from '../cluster/deadline.ts';
 import { startNode, type ClusterNode } from '../cluster/node.ts';
 import { nodeSkipReason } from '../cluster/node-availability.ts';
@@ -12,6 +13,14 @@ import { operatorVerbs } from './granted-verbs.ts';
 import { startCaller, type Caller } from './caller.ts';
 import { allowVaultLogin, applyExample, installOutrider } from './installation.ts';
 import { startTracker, type Tracker } from './tracker.ts';
+
+/** Of no consequence to the agent, so that a policy of the cluster is there all the time. */
+const floor = {
+  apiVersion: 'outrider.dev/v1alpha1',
+  kind: 'ClusterAgentPolicy',
+  metadata: { name: 'floor' },
+  spec: { agents: {}, rules: [{ name: 'nowhere', action: 'Deny', hosts: ['forbidden.example.com'] }] },
+};
 
 /** A CA of the operator lives so long here that one rotation happens during the test. */
 const shortLived = { ca: { lifetime: '75s', overlap: '15s' } };
@@ -36,6 +45,7 @@ describe('running agents', { skip: nodeSkipReason() ?? false, timeout: 900_000 }
     await kubectl('create', 'serviceaccount', 'triage', '-n', 'research');
     await applyExample(node, 'first-policy/platform.yaml', { caBundle: tracker.caPem });
     for (const file of ['credential', 'policy']) await applyExample(node, `first-policy/${file}.yaml`);
+    await node.kubectl(['apply', '-f', '-'], { stdin: stringify(floor) });
     caller = await startCaller(node);
   });
   after(async () => {
