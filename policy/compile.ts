@@ -3,7 +3,7 @@
 
 import { isTooWide } from './ceiling.ts';
 import { labels as namespaceLabels } from './contract.ts';
-import { isParsed, parseResource } from './parse.ts';
+import { isParsed, parseOnce } from './parse.ts';
 import { compileMatch, readClusterPolicy, readPolicy } from './read-policy.ts';
 import { requirements } from './requirements.ts';
 import { byRuleName } from './rule-order.ts';
@@ -171,7 +171,7 @@ function named<K extends 'AgentCredential' | 'AgentSecretStore' | 'AgentDestinat
   kind: K,
 ) {
   return objects
-    .map((value) => parseResource(kind, value))
+    .map((value) => parseOnce(kind, value))
     .filter((parsed) => isParsed(parsed))
     .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
 }
