@@ -10,14 +10,14 @@ export default defineConfig(
   parts.map((part) => ({
     // `cel` is loaded by its name: policy/cel/when.ts.
     input: { main: `${part}/main.ts`, cel: 'policy/cel/condition.ts' },
-    platform: 'node',
+    platform: 'node' as const,
     resolve: { alias: { axios: join(import.meta.dirname, 'scripts/axios-stub.cjs') } },
     // A sidecar pays for its source in every pod; the others keep names that a stack trace can be read by.
     output: {
       dir: `dist/${part}`,
-      format: 'esm',
+      format: 'esm' as const,
       cleanDir: true,
-      minify: part === 'sidecar' ? true : 'dce-only',
+      minify: part === 'sidecar' ? true : ('dce-only' as const),
     },
   })),
 );

@@ -3,20 +3,12 @@
 import { evaluate, type CompiledRule } from './compiled-rule.ts';
 import type { BodyNeeded, Decision } from './decision.ts';
 import { createEngine, type Engine, type Findings } from './engine.ts';
-import { compileMethods } from './methods.ts';
+import { compileCeiling } from './credential-ceiling.ts';
 import { allowanceBy, ambiguityMessage, chooseGrant, hold, refusalBy, takeLimits } from './outcome.ts';
-import { compilePaths, compilePlace } from './place.ts';
-import {
-  createReading,
-  isUnreadable,
-  type Condition,
-  type Miss,
-  type Reading,
-  type Stance,
-} from './reading.ts';
+import { createReading, isUnreadable, type Miss, type Reading, type Stance } from './reading.ts';
 import { reasons } from './reasons.ts';
 import type { CanonicalRequest, RequestBody } from './request.ts';
-import type { Ruleset, RulesetMatch, RulesetRule } from './ruleset.ts';
+import type { Ruleset, RulesetRule } from './ruleset.ts';
 
 export interface Decider {
   /**
@@ -76,10 +68,7 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
     ),
   );
   const ceilings = new Map(
-    Object.entries(ruleset.credentials).map(([name, { allow }]) => [
-      name,
-      allow.map((entry) => compileCeiling(entry, ruleset)),
-    ]),
+    Object.entries(ruleset.credentials).map(([name, { allow }]) => [name, compileCeiling(allow, ruleset)]),
   );
   const { halt, observeUntilMs, agent } = ruleset;
   const halted: Decision | null =
@@ -152,7 +141,7 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
       const message = `The AgentCredential ${credential} is sent over TLS only, and this place is plain ${scheme}.`;
       return refusalBy(revision, 'credential_ceiling', rule, message);
     }
-    if (ceiling.some((entry) => entry.every((condition) => condition(reading) === null))) return null;
+    if (ceiling(reading)) return null;
     const message = `The AgentCredential ${credential} does not list this host, method and path under spec.allow.`;
     return refusalBy(revision, 'credential_ceiling', rule, message);
   }
@@ -191,11 +180,4 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
 
 function ruleOf({ rule }: CompiledRule): RulesetRule {
   return rule;
-}
-
-/** An entry of a ceiling proves like a grant: a credential goes nowhere that is only likely to be inside. */
-function compileCeiling(entry: RulesetMatch, ruleset: Ruleset): readonly Condition[] {
-  const methods = compileMethods(entry.methods, 'grant');
-  const place = [compilePlace(entry, ruleset, 'grant'), compilePaths(entry, 'grant')];
-  return methods === null ? place : [...place, methods];
 }

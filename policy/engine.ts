@@ -104,14 +104,15 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
       missed.length = 0;
       misses.length = 0;
       steps = 0;
-      steps += guardIndex.candidates(reading, visitGuard);
-      steps += grantIndex.candidates(reading, visitGrant);
+      const walked = guardIndex.candidates(reading, visitGuard) + grantIndex.candidates(reading, visitGrant);
+      steps += walked;
       return { denying, holding, granting, need, mayGrant };
     },
     closest: (request) => {
       let rule: CompiledRule | undefined;
       let miss: Miss | undefined;
-      for (const [at, candidate] of missed.entries()) {
+      for (let at = 0; at < missed.length; at += 1) {
+        const candidate = missed[at] as CompiledRule;
         const failed = misses[at] as Miss;
         const further = miss === undefined ? 1 : fieldRank(failed.field) - fieldRank(miss.field);
         if (further > 0 || (further === 0 && candidate.order < (rule?.order ?? Infinity))) {
@@ -137,7 +138,11 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
 
 /** Keeps the list in order; it rarely has more than two. */
 function insert(list: CompiledRule[], rule: CompiledRule): void {
-  let at = list.length;
-  while (at > 0 && (list[at - 1] as CompiledRule).order > rule.order) at -= 1;
-  list.splice(at, 0, rule);
+  let at = list.push(rule) - 1;
+  for (; at > 0; at -= 1) {
+    const before = list[at - 1] as CompiledRule;
+    if (before.order < rule.order) break;
+    list[at] = before;
+  }
+  list[at] = rule;
 }

@@ -95,8 +95,8 @@ function textsOverlap(a: string, b: string): boolean {
   if (!a.includes('*')) return matchText(b, a);
   if (!b.includes('*')) return matchText(a, b);
   // Between two globs only the ends before the first and after the last star can contradict each other.
-  const [beginA = '', endA = ''] = [a.slice(0, a.indexOf('*')), a.slice(a.lastIndexOf('*') + 1)];
-  const [beginB = '', endB = ''] = [b.slice(0, b.indexOf('*')), b.slice(b.lastIndexOf('*') + 1)];
+  const [beginA, endA] = [a.slice(0, a.indexOf('*')), a.slice(a.lastIndexOf('*') + 1)];
+  const [beginB, endB] = [b.slice(0, b.indexOf('*')), b.slice(b.lastIndexOf('*') + 1)];
   const begins = beginA.startsWith(beginB) || beginB.startsWith(beginA);
   return begins && (endA.endsWith(endB) || endB.endsWith(endA));
 }

@@ -2,7 +2,7 @@
 // beginnings is walked as a nondeterministic automaton: at most one visit per node and item, whatever the patterns,
 // and nothing is allocated while walking.
 
-import { matchText } from './glob.ts';
+import { compileGlob } from './glob.ts';
 
 /** `**` in a pattern: any number of whole parts, also none. */
 export const anyNumber = Symbol('**');
@@ -18,7 +18,7 @@ export interface PartTree {
   exact: Map<string, PartTree> | null;
   /** After a part that is `*` alone. */
   any: PartTree | null;
-  globs: { readonly pattern: string; readonly node: PartTree }[] | null;
+  globs: Map<string, Glob> | null;
   /** After a `**` that stands here. */
   rest: PartTree | null;
   /** Whether it is after a `**`, and so stays for any part. */
@@ -29,6 +29,11 @@ export interface PartTree {
   lowest: number;
   /** Of the walk that saw it last. */
   seen: number;
+}
+
+interface Glob {
+  readonly matches: (text: string) => boolean;
+  readonly node: PartTree;
 }
 
 export function createPartTree(loops = false): PartTree {
@@ -50,11 +55,11 @@ function grow(node: PartTree, part: Part): PartTree {
   if (part === anyNumber) return (node.rest ??= createPartTree(true));
   if (part === '*') return (node.any ??= createPartTree());
   if (part.includes('*')) {
-    node.globs ??= [];
-    const known = node.globs.find(({ pattern }) => pattern === part);
+    node.globs ??= new Map();
+    const known = node.globs.get(part);
     if (known !== undefined) return known.node;
     const made = createPartTree();
-    node.globs.push({ pattern: part, node: made });
+    node.globs.set(part, { matches: compileGlob(part), node: made });
     return made;
   }
   const known = exactChild(node, part);
@@ -105,8 +110,8 @@ export function createPartWalker(): PartWalker {
     if (child !== null) entered = enter(next, entered, child);
     if (node.any !== null && item !== '') entered = enter(next, entered, node.any);
     if (node.globs === null) return entered;
-    for (const { pattern, node: target } of node.globs) {
-      if (matchText(pattern, item)) entered = enter(next, entered, target);
+    for (const { matches, node: target } of node.globs.values()) {
+      if (matches(item)) entered = enter(next, entered, target);
     }
     return entered;
   }
@@ -123,7 +128,8 @@ export function createPartWalker(): PartWalker {
         nearest = noValue;
         for (let index = 0; index < count; index += 1) {
           const node = current[index] as PartTree;
-          steps += 1 + (node.globs?.length ?? 0);
+          // A glob looks at each character of its pattern and of the item at most once.
+          steps += 1 + (node.globs === null ? 0 : node.globs.size * (1 + item.length));
           if (node.lowest < nearest) nearest = node.lowest;
           entered = advance(node, item, entered);
         }

@@ -43,8 +43,9 @@ export function compilePlace(
   if (hosts === null) return () => null;
   const exact = new Set(hosts.filter((host) => !host.includes('*')).map(spelling));
   const globs = hosts.filter((host) => host.includes('*')).map(compileHostPattern);
-  return ({ request, labels: labelsOf }) => {
-    const labels = labelsOf();
+  return (reading) => {
+    const { request } = reading;
+    const labels = reading.labels();
     if (port !== null && request.port !== port) return miss;
     if (scheme !== null && request.scheme !== scheme) return miss;
     return exact.has(request.host) || globs.some((glob) => glob(labels)) ? null : miss;

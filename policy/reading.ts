@@ -2,9 +2,11 @@
 // it read or why it could not; a grant takes the latter as no match, a guard as a match.
 
 import { readContent, type Content } from './content/content.ts';
+import { mediaKind as readMediaKind, type MediaKind } from './content/media-type.ts';
 import { readPairs, type Pairs } from './content/form.ts';
 import { createHeaderTree, createNameTree, noNames, type NameNode } from './fields/name-tree.ts';
 import { readMessage, type McpMessage } from './mcp/message.ts';
+import { mayHoldOverride, mayOverride } from './method-override.ts';
 import type { CanonicalRequest } from './request.ts';
 import { isUnreadable, type Unreadable } from './unreadable.ts';
 
@@ -13,20 +15,24 @@ export { isUnreadable, type Unreadable };
 export interface Reading {
   readonly request: CanonicalRequest;
   /** Labels of the host. */
-  readonly labels: () => readonly string[];
+  labels(): readonly string[];
   /** Wall-clock time in milliseconds since the epoch; null while the clock is in doubt. */
   readonly nowMs: number | null;
   /** The query's parameters, decoded. */
-  readonly parameters: () => Pairs | Unreadable;
+  parameters(): Pairs | Unreadable;
   /** The body by its media type; an unread one is unreadable. */
-  readonly content: () => Content | Unreadable;
+  content(): Content | Unreadable;
   /** The query's names by what servers could take them for. */
-  readonly parameterNames: () => NameNode | Unreadable;
+  parameterNames(): NameNode | Unreadable;
   /** The same of a form; empty when the body is none. */
-  readonly formNames: () => NameNode;
-  readonly headerNames: () => NameNode;
+  formNames(): NameNode;
+  headerNames(): NameNode;
   /** The body as one MCP message. */
-  readonly message: () => McpMessage | Unreadable;
+  message(): McpMessage | Unreadable;
+  /** What the Content-Type says, also of a body that is not read. */
+  mediaKind(): MediaKind | 'unreadable';
+  /** Whether the query may name another method than the request has. */
+  overridesMethod(): boolean;
 }
 
 /** Why a rule does not match: made once per rule and field, so that it holds nothing of any request. */
@@ -52,31 +58,81 @@ export interface BodyNeed {
   readonly until: 'end' | 'flush';
 }
 
+interface Kept extends Reading {
+  keptParameters: Pairs | Unreadable | null;
+  keptContent: Content | Unreadable | null;
+  keptParameterNames: NameNode | Unreadable | null;
+  keptFormNames: NameNode | null;
+  keptHeaderNames: NameNode | null;
+  keptMessage: McpMessage | Unreadable | null;
+  keptMediaKind: MediaKind | 'unreadable' | null;
+}
+
+/** One object per request: what its functions read is kept beside them, and the functions are shared. */
 export function createReading(request: CanonicalRequest, nowMs: number | null): Reading {
-  let parameters: Pairs | Unreadable | null = null;
-  let content: Content | Unreadable | null = null;
-  let parameterNames: NameNode | Unreadable | null = null;
-  let formNames: NameNode | null = null;
-  let headerNames: NameNode | null = null;
-  let message: McpMessage | Unreadable | null = null;
-  const reading: Reading = {
+  const reading: Kept = {
     request,
-    labels: () => request.host.split('.'),
     nowMs,
-    parameters: () => (parameters ??= readPairs(request.query ?? '')),
-    content: () => (content ??= readContent(request)),
-    parameterNames: () => (parameterNames ??= namesOf(reading.parameters())),
-    formNames: () => (formNames ??= formNamesOf(reading.content())),
-    headerNames: () => (headerNames ??= createHeaderTree(request.headers)),
-    message: () => (message ??= readMessage(reading)),
+    keptParameters: null,
+    keptContent: null,
+    keptParameterNames: null,
+    keptFormNames: null,
+    keptHeaderNames: null,
+    keptMessage: null,
+    keptMediaKind: null,
+    labels,
+    parameters,
+    content,
+    parameterNames,
+    formNames,
+    headerNames,
+    message,
+    mediaKind,
+    overridesMethod,
   };
   return reading;
+}
+
+function labels(this: Kept): readonly string[] {
+  return this.request.host.split('.');
+}
+
+function parameters(this: Kept): Pairs | Unreadable {
+  return (this.keptParameters ??= readPairs(this.request.query ?? ''));
+}
+
+function content(this: Kept): Content | Unreadable {
+  return (this.keptContent ??= readContent(this.request));
+}
+
+function parameterNames(this: Kept): NameNode | Unreadable {
+  return (this.keptParameterNames ??= namesOf(this.parameters()));
+}
+
+function formNames(this: Kept): NameNode {
+  return (this.keptFormNames ??= formNamesOf(this.content()));
+}
+
+function headerNames(this: Kept): NameNode {
+  return (this.keptHeaderNames ??= createHeaderTree(this.request.headers));
+}
+
+function message(this: Kept): McpMessage | Unreadable {
+  return (this.keptMessage ??= readMessage(this));
+}
+
+function mediaKind(this: Kept): MediaKind | 'unreadable' {
+  return (this.keptMediaKind ??= readMediaKind(this.request.headers) ?? 'unreadable');
+}
+
+function overridesMethod(this: Kept): boolean {
+  return mayHoldOverride(this.request.query) && mayOverride(this.parameters());
 }
 
 function namesOf(pairs: Pairs | Unreadable): NameNode | Unreadable {
   return isUnreadable(pairs) ? pairs : createNameTree(pairs);
 }
 
-function formNamesOf(content: Content | Unreadable): NameNode {
-  return !isUnreadable(content) && content.kind === 'Form' ? createNameTree(content.pairs) : noNames;
+function formNamesOf(read: Content | Unreadable): NameNode {
+  return !isUnreadable(read) && read.kind === 'Form' ? createNameTree(read.pairs) : noNames;
 }

@@ -8,7 +8,7 @@ import { matchesOverlap } from './overlap.ts';
 import type { Finding } from './parse.ts';
 import type { AgentCredential, AgentDestination } from './resources/kinds.ts';
 import type { ClusterRule, Rule } from './resources/rule.ts';
-import type { RulesetFields, RulesetGithub, RulesetMatch, RulesetSchedule } from './ruleset.ts';
+import type { RulesetGithub, RulesetMatch, RulesetSchedule } from './ruleset.ts';
 import { findScheduleProblems } from './schedule.ts';
 
 /** Conditions that nothing satisfies, or that cannot be evaluated: a grant then grants nothing, a guard guards all. */
@@ -45,7 +45,7 @@ interface Problem {
 }
 
 function fieldProblems(fields: object | undefined, where: string): readonly Problem[] {
-  return fields === undefined ? [] : findFieldProblems(fields as RulesetFields, where);
+  return fields === undefined ? [] : findFieldProblems(fields, where);
 }
 
 function scheduleProblems(schedule: object | undefined, field: string): readonly Problem[] {

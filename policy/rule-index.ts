@@ -1,10 +1,9 @@
 // Which rules can concern a request at all: by the labels of its host, then by the segments of its path. Built once per
 // ruleset; a request visits only what its own host and path lead to.
 
-import type { CompiledRule } from './compiled-rule.ts';
 import { hostParts, spelling } from './match.ts';
 import { addPattern, createPartTree, createPartWalker, noValue, type PartTree } from './part-tree.ts';
-import { guardReadings, partsOfPath, placeOf, type Place } from './place.ts';
+import { guardReadings, partsOfPath, placeOf, type Place, type Placed } from './place.ts';
 import type { Reading, Stance } from './reading.ts';
 import type { CanonicalRequest } from './request.ts';
 import type { Ruleset } from './ruleset.ts';
@@ -35,7 +34,7 @@ interface Resolution {
 const spareResolutions = 1024;
 
 export function createRuleIndex(
-  rules: readonly CompiledRule[],
+  rules: readonly { readonly rule: Placed }[],
   ruleset: Pick<Ruleset, 'destinations'>,
   stance: Stance,
 ): RuleIndex {

@@ -1,6 +1,6 @@
 // REST: `/repos/{owner}/{repo}` and everything else, which names no repository.
 
-import { isUnreadable, type Reading } from '../reading.ts';
+import type { Reading } from '../reading.ts';
 import {
   act,
   anywhere,
@@ -57,12 +57,9 @@ export function guardedRestActs(segments: readonly string[], reading: Reading): 
 
 const anyMethod = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
-function isOverridden({ request, parameters }: Reading): boolean {
-  const { query, method, headers } = request;
-  if (query !== null && /method|%/i.test(query)) {
-    const pairs = parameters();
-    if (isUnreadable(pairs) || pairs.some(([name]) => /^_method(\[\d*\])?$/i.test(name))) return true;
-  }
+function isOverridden(reading: Reading): boolean {
+  const { method, headers } = reading.request;
+  if (reading.overridesMethod()) return true;
   return (
     method.toUpperCase() === 'POST' && valuesOf(headers, 'content-type').some((type) => /form/i.test(type))
   );
