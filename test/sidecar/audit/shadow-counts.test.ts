@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { maxShadowReports } from '../../../policy/contract.ts';
+import { compileRuleset } from '../../../policy/compile.ts';
+import { apiVersion, maxShadowReports } from '../../../policy/contract.ts';
+import { compileDecider, decideWhole } from '../../../policy/decide.ts';
 import type { Decision, ShadowOutcome } from '../../../policy/decision.ts';
 import { createShadowTally } from '../../../sidecar/audit/shadow-counts.ts';
+import { canonicalRequest } from '../../support/canonical-request.ts';
 import { exchange, unreadable } from './exchanges.ts';
 
 const plain = exchange().decision ?? assert.fail();
@@ -55,6 +58,43 @@ describe('what audited policies would change', () => {
     assert.deepEqual(tally.report(), [
       { policy: 'p', wouldAllow: 0, wouldDeny: 1, wouldHold: 0 },
       { policy: 'p', cluster: true, wouldAllow: 0, wouldDeny: 0, wouldHold: 1 },
+    ]);
+  });
+
+  test('is what the decisions of a ruleset say, for an audited policy of either kind', () => {
+    const hosts = ['api.example.com'];
+    const settings = { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '' };
+    const policyOf = (name: string, mode: string, rule: object): object => ({
+      apiVersion,
+      kind: 'AgentPolicy',
+      metadata: { name, namespace: 'team' },
+      spec: { agents: {}, mode, rules: [{ name: 'r', hosts, ...rule }] },
+    });
+    const floor = {
+      ...policyOf('p', 'Audit', { action: 'Deny', methods: ['DELETE'] }),
+      kind: 'ClusterAgentPolicy',
+    };
+    const { ruleset, revision } = compileRuleset({
+      agent: { namespace: 'team', serviceAccount: 'a', namespaceLabels: {}, podLabels: [{}] },
+      policies: [
+        policyOf('enforced', 'Enforce', { action: 'Allow', methods: ['GET', 'DELETE'] }),
+        policyOf('p', 'Audit', { action: 'Allow', methods: ['POST'] }),
+      ],
+      clusterPolicies: [floor],
+      credentials: [],
+      stores: [],
+      destinations: [],
+      settings,
+    });
+    const decider = compileDecider(ruleset, revision);
+    const tally = createShadowTally();
+    for (const method of ['GET', 'DELETE', 'POST', 'POST', 'PUT']) {
+      const request = canonicalRequest(`${method} https://api.example.com/`);
+      tally.record(exchange({ decision: decideWhole(decider, request, Date.now()) }));
+    }
+    assert.deepEqual(tally.report(), [
+      { policy: 'p', cluster: true, wouldAllow: 0, wouldDeny: 1, wouldHold: 0 },
+      { policy: 'p', wouldAllow: 2, wouldDeny: 0, wouldHold: 0 },
     ]);
   });
 
