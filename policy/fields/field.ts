@@ -26,6 +26,8 @@ export interface Field {
   readonly miss: Miss;
   /** It is there in two spellings, or twice. */
   readonly ambiguous: Miss;
+  /** It is a number that not everybody reads alike. */
+  readonly inexact: Miss;
   /** It is in the body and governed in the query, or the reverse. */
   readonly elsewhere: Miss;
 }
@@ -107,8 +109,9 @@ function anyMember(test: (text: string) => boolean): (text: string) => boolean {
 }
 
 /** What a grant says to an outcome. */
-export function missOf({ presence, miss, ambiguous }: Field, outcome: Outcome): Miss | null {
+export function missOf({ presence, miss, ambiguous, inexact }: Field, outcome: Outcome): Miss | null {
   if (outcome === Outcome.ambiguous) return ambiguous;
+  if (outcome === Outcome.unreadable) return inexact;
   const isThere = outcome === Outcome.proved || outcome === Outcome.failed;
   if (presence === 'required' || isThere) return outcome === Outcome.proved ? null : miss;
   return null;
@@ -135,6 +138,11 @@ function locate(
       ambiguous: {
         field: name,
         message: `${subject} ${key} must be there once at most, and in no other spelling beside it.`,
+      },
+      inexact: {
+        field: name,
+        message: `${subject} ${key} must not be a number beyond what a double holds exactly, nor -0.`,
+        reason: 'body_unreadable',
       },
       elsewhere: {
         field: name,

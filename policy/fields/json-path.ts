@@ -1,6 +1,7 @@
 // Looks for a field in JSON.
 
 import { isJsonObject, type JsonObject, type JsonValue } from '../content/json.ts';
+import { isUnsafeNumber } from '../content/number.ts';
 import { allOf, Found, Outcome, type Presence } from './outcome.ts';
 import type { Token } from './pointer.ts';
 import { foldCase } from './spelling.ts';
@@ -15,7 +16,11 @@ export function compileJsonProof(
 
   function walk(value: JsonValue, at: number): Outcome {
     const token = tokens[at];
-    if (token === undefined) return !isAbsent && test(value) ? Outcome.proved : Outcome.failed;
+    if (token === undefined) {
+      if (isAbsent) return Outcome.failed;
+      if (isUnsafeNumber(value)) return Outcome.unreadable;
+      return test(value) ? Outcome.proved : Outcome.failed;
+    }
     if (token.isEvery) return elements(value, at);
     if (isJsonObject(value)) {
       if (!isSpeltOnce(value, token)) return Outcome.ambiguous;

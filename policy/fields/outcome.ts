@@ -11,6 +11,8 @@ export const Outcome = {
   failed: 3,
   /** There more than once, or in several spellings: servers differ in which one they take. */
   ambiguous: 4,
+  /** A number that whoever reads it next may take for another one. */
+  unreadable: 5,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 

@@ -11,7 +11,7 @@ import { compileDecider, decideWhole, type Decider } from '../../policy/decide.t
 import type { Decision } from '../../policy/decision.ts';
 import { applyCounters, evaluateCharges } from '../../policy/limits/apply.ts';
 import { refusalBy } from '../../policy/outcome.ts';
-import { isParsed, parseResource, type Finding } from '../../policy/parse.ts';
+import { parseResource, type Finding } from '../../policy/parse.ts';
 import { reasons, type Reason } from '../../policy/reasons.ts';
 import { kinds, type KindName } from '../../policy/resources/kinds.ts';
 import type { Agent } from '../../policy/selection.ts';
@@ -160,8 +160,10 @@ describe('an implementation decides', () => {
 
 function problemsOf(value: Resource): readonly string[] {
   if (!Object.hasOwn(kinds, value.kind)) return [`${value.kind} is no kind`];
-  const parsed: object | readonly Finding[] = parseResource(value.kind as KindName, value);
-  return isParsed(parsed) ? [] : parsed.map(({ field, message }) => `${field} ${message}`);
+  const parsed: object = parseResource(value.kind as KindName, value);
+  return Array.isArray(parsed)
+    ? (parsed as Finding[]).map(({ field, message }) => `${field} ${message}`)
+    : [];
 }
 
 /** One decider for all cases that change nothing of the file's agent and resources. */
