@@ -115,7 +115,7 @@ export function createSimulatedCluster(options: {
             if (fate === 'late') late.push(apply);
             reject(new OperatorError('KUBE_UNREACHABLE'));
           } catch (error) {
-            reject(error as Error);
+            reject(error instanceof Error ? error : new Error('thrown'));
           }
         });
       }),
@@ -216,12 +216,11 @@ export function createSimulatedCluster(options: {
     /** A message may be delivered more than once, to any replica, and late. */
     deliver: async (message: Message, replica: Replica) => {
       const rule = { name: 'l', max, windowMs, scope: 'Policy', exceeded: 'Deny' } as const;
-      replica.leader.answer({ uid: message.pod.uid, namespace }, [{ ask: message.ask, limit: rule }]).then(
-        ([answer]) => {
-          message.answer ??= answer ?? null;
-        },
-        () => undefined,
-      );
+      void (async () => {
+        const asks = [{ ask: message.ask, limit: rule }];
+        const [answer] = await replica.leader.answer({ uid: message.pod.uid, namespace }, asks);
+        message.answer ??= answer ?? null;
+      })().catch(() => undefined);
       await setImmediate();
     },
     /** The pod hears the answer, or gives up waiting for it. */

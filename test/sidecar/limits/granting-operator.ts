@@ -2,6 +2,7 @@
 // operator is met in test/operator/limits.
 
 import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { LimitAnswer, LimitAsk, LimitsRequest } from '../../../policy/contract.ts';
@@ -41,17 +42,20 @@ export async function startGrantingOperator(certificate: Certificate): Promise<G
 
   const server = createServer(
     { key: certificate.keyPem, cert: certificate.certPem },
-    (request, response) =>
-      void request.toArray().then((chunks: Buffer[]) => {
-        operator.authorizations.push(request.headers.authorization);
-        const { asks } = JSON.parse(Buffer.concat(chunks).toString()) as LimitsRequest;
-        const { status, body } = operator.instead ?? {
-          status: request.url === '/v1/limits' ? 200 : 404,
-          body: JSON.stringify({ answers: asks.map(answer) }),
-        };
-        response.writeHead(status, { 'content-type': 'application/json' }).end(body);
-      }),
+    (request, response) => void take(request, response),
   );
+
+  async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks = (await request.toArray()) as Buffer[];
+    operator.authorizations.push(request.headers.authorization);
+    const { asks } = JSON.parse(Buffer.concat(chunks).toString()) as LimitsRequest;
+    const { status, body } = operator.instead ?? {
+      status: request.url === '/v1/limits' ? 200 : 404,
+      body: JSON.stringify({ answers: asks.map(answer) }),
+    };
+    response.writeHead(status, { 'content-type': 'application/json' }).end(body);
+  }
+
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const origin = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const operator: GrantingOperator = {
