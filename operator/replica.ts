@@ -259,6 +259,7 @@ export async function createReplica(
     stop: async () => {
       stopping.abort();
       serving = false;
+      await limitsLeader.close();
       await election.stop();
       streams.close();
       await Promise.all([sender.stop(), limitsForward.close()]);

@@ -23,6 +23,8 @@ export interface LimitsLeader {
   answer(agent: LimitsAgent, asks: readonly KnownAsk[]): Promise<readonly LimitAnswer[]>;
   /** At the begin of each term. */
   begin(term: AbortSignal): void;
+  /** While this replica still leads, for the last time: stores what was granted, without any chunk. Never rejects. */
+  close(): Promise<void>;
 }
 
 export interface LimitsAgent {
@@ -67,6 +69,7 @@ const storedBuckets = 16;
 
 export function createLimitsLeader({ store, leads, now, log }: LimitsLeaderDeps): LimitsLeader {
   const keepers = new Map<string, Keeper>();
+  let closed = false;
 
   function keeperOf(namespace: string): Keeper {
     let keeper = keepers.get(namespace);
@@ -106,7 +109,7 @@ export function createLimitsLeader({ store, leads, now, log }: LimitsLeaderDeps)
       book,
       (key, counter) => {
         const account = accounts.get(key);
-        if (account === undefined || !isInUse(key)) return 0;
+        if (account === undefined || closed || !isInUse(key)) return 0;
         const { max, wanted } = account;
         account.wanted = 0;
         // Not only what there is room for now: room comes back all the time.
@@ -154,6 +157,7 @@ export function createLimitsLeader({ store, leads, now, log }: LimitsLeaderDeps)
   ): Promise<readonly LimitAnswer[]> {
     const endsAtMs = now() + answerMs;
     for (;;) {
+      if (closed) throw new OperatorError('SHUTTING_DOWN');
       if (!leads()) throw new OperatorError('NOT_LEADER');
       if (now() > endsAtMs) throw new OperatorError('OVERLOADED');
       const keeper = keeperOf(namespace);
@@ -188,6 +192,18 @@ export function createLimitsLeader({ store, leads, now, log }: LimitsLeaderDeps)
     work(keeper).catch((error: unknown) => log.warn({ err: error, namespace }, 'limits could not be stored'));
   }
 
+  async function storeLast(keeper: Keeper): Promise<void> {
+    try {
+      await keeper.busy;
+      if (leads() && keeper.shares !== null) await work(keeper);
+    } catch (error) {
+      log.warn(
+        { err: error, namespace: keeper.namespace },
+        'limits could not be stored; their chunks count as spent',
+      );
+    }
+  }
+
   async function load(term: AbortSignal): Promise<void> {
     try {
       const all = await store.list();
@@ -206,6 +222,11 @@ export function createLimitsLeader({ store, leads, now, log }: LimitsLeaderDeps)
 
   return {
     answer,
+    async close() {
+      closed = true;
+      const ahead = [...keepers.values()].filter(({ coverUntilMs }) => coverUntilMs > now());
+      await Promise.all(ahead.map((keeper) => storeLast(keeper)));
+    },
     begin(term) {
       // What this replica knew may be older than what others have granted since.
       keepers.clear();

@@ -219,6 +219,14 @@ describe('what is stored', () => {
     assert.equal((await ask(next, { uid: 'b', need: 152, ...limit })).granted, 152);
   });
 
+  it('a leader that hands over leaves no chunk behind', async () => {
+    const old = startLeader();
+    assert.equal((await ask(old, { need: 40, max: 100 })).granted, 40);
+    await old.close();
+    await assert.rejects(ask(old, { need: 1, max: 100 }), { code: 'SHUTTING_DOWN' });
+    assert.equal((await ask(startLeader(), { need: 60, max: 100 })).granted, 60);
+  });
+
   it('removed by hand, it is stored anew and nothing is forgotten', async () => {
     const leader = startLeader();
     await ask(leader, { need: 9 });
