@@ -5,6 +5,7 @@ import { explainMiss } from '../policy/explanation.ts';
 import type { Agent } from '../policy/selection.ts';
 import { selectAgent, selectClusterAgent } from '../policy/selection.ts';
 import { spell } from './outcome-text.ts';
+import { printable } from './printable.ts';
 import type { AnyResource } from './resource-files.ts';
 import type { ReadableRequest, Trial } from './trial.ts';
 
@@ -96,7 +97,7 @@ export function explanationText({ decision, rules, notSelecting, assumed }: Expl
       : [`taken to match, since nobody says what labels the namespace has: ${assumed.join(', ')}`]),
   ];
   const lines = [
-    ...head.flatMap(([label, text]) => (text === null ? [] : [`${label.padEnd(9)} ${text}`])),
+    ...head.flatMap(([label, text]) => (text === null ? [] : [`${label.padEnd(9)} ${printable(text)}`])),
     ...section('grants', rules),
     ...section('guards', rules),
     ...(notes.length === 0 ? [] : ['', ...notes]),
@@ -114,7 +115,7 @@ function section(title: 'grants' | 'guards', all: readonly ExplainedRule[]): str
     title,
     ...rules.map((rule, index) => {
       const why = rule.matches ? 'matches' : `${rule.field}: ${rule.message}`;
-      return `  ${rule.matches ? '✔' : '✖'} ${(names[index] ?? '').padEnd(width)}  ${why}`;
+      return `  ${rule.matches ? '✔' : '✖'} ${(names[index] ?? '').padEnd(width)}  ${printable(why)}`;
     }),
   ];
 }

@@ -64,6 +64,8 @@ export function readResourceFiles(paths: readonly string[]): ResourceFiles {
       const namespace = namespaceSchema.safeParse(value);
       if (namespace.success) namespaces.set(namespace.data.metadata.name, namespace.data.metadata.labels);
     }
+    if (apiVersion === 'v1' && kind === 'List')
+      report(place, 'is a List: write its items as documents of their own');
     if (!apiVersion.startsWith(`${apiGroup}/`)) continue;
     if (kind === 'PolicyTest') {
       const test = parsePolicyTest(source);

@@ -14,6 +14,7 @@ import {
   type Pair,
 } from 'yaml';
 import { apiGroup } from '../policy/contract.ts';
+import { printable } from './printable.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface Place {
@@ -45,7 +46,8 @@ export interface SourceProblem {
 /** One line, as compilers write it. */
 export function problemText({ place, object, field, message }: SourceProblem): string {
   const where = `${place.file}:${place.line}, document ${place.document}`;
-  return [where, object, field, message].filter((part) => part !== null && part !== '').join(': ');
+  const parts = [where, object, field, message].filter((part) => part !== null && part !== '');
+  return printable(parts.join(': '));
 }
 
 export interface SourceFiles {

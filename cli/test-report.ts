@@ -1,6 +1,7 @@
 // Results of `outrider test`, for people and for CI systems.
 
 import { stringify } from 'yaml';
+import { printable } from './printable.ts';
 import type { Check } from './test-run.ts';
 
 export const formats = ['readable', 'junit', 'tap'] as const;
@@ -26,8 +27,8 @@ function readable(checks: readonly Check[]): string {
 function readableCheck({ name, place, status, details }: Check): string[] {
   const where = status === 'passed' ? [] : [`      at        ${place.file}:${place.line}`];
   return [
-    `  ${marks[status]} ${name}`,
-    ...details.map(([label, text]) => `      ${label.padEnd(9)} ${text}`),
+    `  ${marks[status]} ${printable(name)}`,
+    ...details.map(([label, text]) => `      ${label.padEnd(9)} ${printable(text)}`),
     ...where,
   ];
 }
@@ -47,7 +48,7 @@ function bySuite(checks: readonly Check[]): [suite: string, members: Check[]][] 
 }
 
 function detailText({ details, place }: Check): string {
-  const lines = details.map(([label, text]) => `${label}: ${text}`);
+  const lines = details.map(([label, text]) => printable(`${label}: ${text}`));
   return [...lines, `at ${place.file}:${place.line}`].join('\n');
 }
 
@@ -96,7 +97,10 @@ function tap(checks: readonly Check[]): string {
     const line = `${result} ${index + 1} - ${title}${directive}`;
     if (status !== 'failed') return [line];
     const block = stringify(
-      { ...Object.fromEntries(details), at: `${place.file}:${place.line}` },
+      {
+        ...Object.fromEntries(details.map(([label, text]) => [label, printable(text)])),
+        at: `${place.file}:${place.line}`,
+      },
       { lineWidth: 0 },
     );
     return [

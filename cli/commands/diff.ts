@@ -3,6 +3,7 @@
 import { readArguments, readChoice } from '../arguments.ts';
 import { parseAgent } from '../local-agent.ts';
 import { comparePolicies, type DiffResult } from '../policy-diff.ts';
+import { printable } from '../printable.ts';
 import { loadRecording, type Recording } from '../recorded-requests.ts';
 import { loadFloors, loadResourceFiles } from '../resource-files.ts';
 import { UsageError } from '../usage-error.ts';
@@ -63,9 +64,10 @@ function json({ compared, differences, undecided }: DiffResult, recording: Recor
 }
 
 function readable({ compared, differences, undecided }: DiffResult, recording: Recording | null): string {
-  const blocks = differences.map(
-    ({ source, agent, request, before, after }) =>
-      `${source}\n  ${agent}  ${request}\n  - ${before.text}\n  + ${after.text}\n`,
+  const blocks = differences.map(({ source, agent, request, before, after }) =>
+    [source, `  ${agent}  ${request}`, `  - ${before.text}`, `  + ${after.text}`, '']
+      .map(printable)
+      .join('\n'),
   );
   const notes = [
     `${compared} requests: ${differences.length} are decided differently`,
@@ -73,7 +75,7 @@ function readable({ compared, differences, undecided }: DiffResult, recording: R
       ? []
       : [
           `${undecided.length} recorded requests are decided by a body, which decision lines do not hold; write them as PolicyTest cases:`,
-          ...undecided.map((request) => `  ${request}`),
+          ...undecided.map((request) => printable(`  ${request}`)),
         ]),
     ...(recording === null || recording.skipped === 0
       ? []

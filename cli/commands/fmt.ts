@@ -1,6 +1,6 @@
 // `outrider fmt`: resource files in their one canonical form.
 
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { readArguments } from '../arguments.ts';
 import { listFiles } from '../source-files.ts';
 import { UsageError } from '../usage-error.ts';
@@ -47,7 +47,8 @@ function formatFile(file: string, text: string): string {
 
 /** Whole or not at all. */
 function replaceFile(file: string, content: string): void {
-  const beside = `${file}.${process.pid}.tmp`;
-  writeFileSync(beside, content);
-  renameSync(beside, file);
+  const target = realpathSync(file);
+  const beside = `${target}.${process.pid}.tmp`;
+  writeFileSync(beside, content, { mode: statSync(target).mode });
+  renameSync(beside, target);
 }

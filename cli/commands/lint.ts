@@ -2,6 +2,7 @@
 
 import { readArguments, readChoice } from '../arguments.ts';
 import { findProblems, problemsAsFindings, type LocatedFinding } from '../findings.ts';
+import { printable } from '../printable.ts';
 import { loadFloors, readResourceFiles } from '../resource-files.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -77,7 +78,7 @@ function severity({ blocking, reason }: LocatedFinding): 'error' | 'warning' | '
 
 function text({ object, field, reason, message }: LocatedFinding): string {
   const about = [object, field].filter((part) => part !== null && part !== '').join(': ');
-  return `${reason}: ${about === '' ? '' : `${about} `}${message}`;
+  return printable(`${reason}: ${about === '' ? '' : `${about} `}${message}`);
 }
 
 /** https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands */

@@ -102,6 +102,15 @@ describe('outrider test refuses, naming file, document and field', () => {
       () => [directory({ 'p.yaml': rules({ ...allow, methods: ['get'] }), 't.yaml': policyTest({}) })],
       /p\.yaml:\d+, document 1: AgentPolicy: spec\.rules\[0\]\.methods\[0\]: is no method/,
     ],
+    'a List, whose items would be overlooked': [
+      () => [
+        directory({
+          'p.yaml': { apiVersion: 'v1', kind: 'List', items: [rules(allow)] },
+          't.yaml': policyTest({}),
+        }),
+      ],
+      /p\.yaml:1, document 1: is a List: write its items as documents/,
+    ],
     'a pattern that is none': [
       () => [
         directory({
@@ -435,6 +444,24 @@ describe('reports of outrider test', () => {
       /<testcase classname="PolicyTest default\/t" name="&lt;a &amp; &quot;b&quot;&gt; #1" file="[^"]*t\.yaml" line="\d+"><failure message="expected Allow; got Deny no_grant/,
     );
     assert.match(stdout, /<skipped message="unreached/);
+  });
+
+  it('never start a line with a name of others, which CI systems would take for a command', async () => {
+    const evil = { name: 'a\n::add-mask::x', request: { method: 'PUT', url }, expect: { action: 'Allow' } };
+    const p = rules(allow, {
+      name: 'stop',
+      action: 'Deny',
+      methods: ['PUT'],
+      message: 'No.\n::error::x\u202e',
+    });
+    for (const format of ['readable', 'tap', 'junit']) {
+      const dir = directory({ 'p.yaml': p, 't.yaml': policyTest({ cases: [good, evil] }) });
+      const { stdout } = await outrider('test', '--format', format, dir);
+      assert.match(stdout, /::add-mask::x/);
+      assert.doesNotMatch(stdout, /^\s*::/m, format);
+    }
+    const { stdout } = await outrider('explain', '-f', directory({ 'p.yaml': p }), 'PUT', url);
+    assert.match(stdout, /^message {3}No\.\\n::error::x\\u\{202e\}\n/m);
   });
 
   it('are TAP 14', async () => {
