@@ -3,6 +3,7 @@
 
 import { compileWhen } from './cel/when.ts';
 import { openingMessages } from './canonical.ts';
+import { isNotRead } from './content/content.ts';
 import { compileAmount } from './fields/amount.ts';
 import { compileBody } from './fields/body.ts';
 import { compileHeaders } from './fields/headers.ts';
@@ -31,6 +32,8 @@ export interface CompiledLimit {
 
 export interface CompiledRule {
   readonly rule: RulesetRule;
+  /** Whether everything that it matches lies inside its credential's ceiling: known when it is first asked. */
+  insideCeiling: boolean | null;
   /** Position by (policy, rule): the lowest that matches is recorded. */
   readonly order: number;
   readonly steps: readonly Step[];
@@ -69,6 +72,7 @@ export function compileRule(
   ].filter((step) => step !== null);
   return {
     rule,
+    insideCeiling: null,
     order,
     steps,
     limits,
@@ -161,7 +165,13 @@ function fieldSteps({ query, headers, body }: RulesetRule, stance: Stance): (Ste
           need: (reading) => (queryNeedsBody(reading) ? whole : null),
         },
     headers === undefined ? null : onHead(compileHeaders(headers, stance)),
-    body === undefined ? null : onBody(compileBody(body, stance), body.maxBytes),
+    body === undefined
+      ? null
+      : {
+          test: compileBody(body, stance),
+          // A type that the rule does not take is known by the head. To a guard, no bytes are no body of any type.
+          need: (reading) => (stance === 'guard' || isNotRead(reading.content()) ? whole : null),
+        },
   ];
 }
 

@@ -3,7 +3,8 @@
 import { compileMethods } from './methods.ts';
 import type { Reading } from './reading.ts';
 import { createRuleIndex } from './rule-index.ts';
-import type { Ruleset, RulesetMatch } from './ruleset.ts';
+import { matchCovers } from './overlap.ts';
+import type { Ruleset, RulesetCredential, RulesetMatch, RulesetRule } from './ruleset.ts';
 
 /**
  * Compiles a ceiling. Its entries prove like grants: a credential goes nowhere that is only likely to be inside.
@@ -33,4 +34,11 @@ export function compileCeiling(
     index.candidates(reading, visit);
     return isInside;
   };
+}
+
+/** Whether one entry covers all that a rule on public hosts can match; false where that is not certain. */
+export function isInsideCeiling(rule: RulesetRule, credential: RulesetCredential | undefined): boolean {
+  const { hosts, github } = rule;
+  if (hosts === undefined || github !== undefined || credential === undefined) return false;
+  return credential.allow.some((entry) => entry.hosts !== undefined && matchCovers(entry, rule));
 }

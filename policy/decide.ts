@@ -3,7 +3,7 @@
 import { evaluate, type CompiledRule } from './compiled-rule.ts';
 import type { BodyNeeded, Decision } from './decision.ts';
 import { createEngine, type Engine, type Findings } from './engine.ts';
-import { compileCeiling } from './credential-ceiling.ts';
+import { compileCeiling, isInsideCeiling } from './credential-ceiling.ts';
 import { allowanceBy, ambiguityMessage, chooseGrant, hold, refusalBy, takeLimits } from './outcome.ts';
 import { createReading, isUnreadable, type Miss, type Reading, type Stance } from './reading.ts';
 import { reasons } from './reasons.ts';
@@ -117,8 +117,10 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
       return refusalBy(revision, 'credential_ambiguous', granting[0]?.rule, message);
     }
     const { rule } = chosen;
-    const refused = rule.credential === undefined ? null : outsideCeiling(rule, rule.credential, reading);
-    if (refused !== null) return refused;
+    if (rule.credential !== undefined && !isCovered(chosen, rule.credential)) {
+      const refused = outsideCeiling(rule, rule.credential, reading);
+      if (refused !== null) return refused;
+    }
     const { charges, beyond, toApprove } = takeLimits(granting, reading);
     if (beyond !== null) {
       const { name, max } = beyond.limit;
@@ -128,6 +130,12 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
     const allowed = allowanceBy(revision, rule, granting, charges);
     if (holding.length === 0 && toApprove.length === 0) return allowed;
     return hold(allowed, [...new Set([...holding.map(ruleOf), ...toApprove])]);
+  }
+
+  /** Most rules ask for no more than one entry of the ceiling gives, and then no request needs to be looked at again. */
+  function isCovered(grant: CompiledRule, credential: string): boolean {
+    grant.insideCeiling ??= isInsideCeiling(grant.rule, ruleset.credentials[credential]);
+    return grant.insideCeiling;
   }
 
   function outsideCeiling(rule: RulesetRule, credential: string, reading: Reading): Decision | null {

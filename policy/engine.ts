@@ -5,6 +5,8 @@ import { compileRule, evaluate, pending, type CompiledRule } from './compiled-ru
 import { explainMiss, fieldRank } from './explanation.ts';
 import type { CanonicalRequest } from './request.ts';
 import type { BodyNeed, Miss, Reading } from './reading.ts';
+import { allowsMethod, createMethodBits } from './method-bits.ts';
+import { formOverrideNeed, methodMiss } from './methods.ts';
 import { placeMiss, pathMiss } from './place.ts';
 import { byRuleName } from './rule-order.ts';
 import { createRuleIndex } from './rule-index.ts';
@@ -40,6 +42,11 @@ export interface ClosestMiss {
   readonly miss: Miss;
 }
 
+/** Stands for the miss of any rule's methods, until one of them is shown. */
+const anotherMethod: Miss = methodMiss([]);
+
+type Changing<T> = { -readonly [K in keyof T]: T[K] };
+
 export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boolean): Engine {
   const grants = ruleset.grants
     .filter(rules)
@@ -61,6 +68,17 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
   let need: BodyNeed | null = null;
   let mayGrant = false;
   let steps = 0;
+  const methodBits = createMethodBits();
+  const grantMasks = grants.map(plainMask);
+  /** Whether a rule's methods alone settle a rule that has no other conditions. */
+  let isPlain = false;
+  let methodBit = 0;
+
+  /** Of a rule that asks for nothing but methods, besides what the index knows; else null. */
+  function plainMask({ rule, steps: conditions }: CompiledRule): number | null {
+    const others = conditions.length - (rule.methods === undefined ? 1 : 2);
+    return others === 0 ? methodBits.maskOf(rule.methods) : null;
+  }
 
   function needed(wanted: BodyNeed): void {
     if (need === null) need = wanted;
@@ -83,6 +101,16 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
 
   function visitGrant(index: number): void {
     const grant = grants[index] as CompiledRule;
+    const mask = grantMasks[index] ?? null;
+    steps += 1;
+    if (isPlain && mask !== null) {
+      if (allowsMethod(mask, methodBit)) insert(granting, grant);
+      else {
+        missed.push(grant);
+        misses.push(anotherMethod);
+      }
+      return;
+    }
     steps += grant.steps.length;
     const miss = evaluate(grant.steps, reading, needed);
     if (miss === null) insert(granting, grant);
@@ -92,6 +120,8 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
       misses.push(miss);
     }
   }
+
+  const findings: Changing<Findings> = { denying, holding, granting, need, mayGrant };
 
   return {
     judge: (given) => {
@@ -104,9 +134,19 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
       missed.length = 0;
       misses.length = 0;
       steps = 0;
-      const walked = guardIndex.candidates(reading, visitGuard) + grantIndex.candidates(reading, visitGrant);
+      methodBit = methodBits.bitOf(reading.request.method);
+      isPlain =
+        reading.request.opens.length === 0 &&
+        !reading.overridesMethod() &&
+        formOverrideNeed(reading) === null;
+      let walked = guardIndex.candidates(reading, visitGuard);
+      // What a guard denies no grant can save.
+      if (denying === null) walked += grantIndex.candidates(reading, visitGrant);
       steps += walked;
-      return { denying, holding, granting, need, mayGrant };
+      findings.denying = denying;
+      findings.need = need;
+      findings.mayGrant = mayGrant;
+      return findings;
     },
     closest: (request) => {
       let rule: CompiledRule | undefined;
@@ -126,6 +166,7 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
         if (rule === undefined) return null;
         miss = nearest.field === 'place' ? placeMiss(rule.rule, ruleset) : pathMiss(rule.rule);
       }
+      if (miss === anotherMethod) miss = methodMiss(rule.rule.methods ?? []);
       const { policy, name } = rule.rule;
       const message = explainMiss(miss, request);
       return { closest: { policy, rule: name, field: miss.field, message }, miss };

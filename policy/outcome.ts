@@ -104,6 +104,7 @@ export function chooseGrant(
   request: CanonicalRequest,
   namespace: string,
 ): CompiledRule | null {
+  if (granting.length === 1 && request.placeholder === null) return granting[0] ?? null;
   let chosen: CompiledRule | null = null;
   for (const grant of granting) {
     const { credential } = grant.rule;

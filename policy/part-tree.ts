@@ -27,7 +27,7 @@ export interface PartTree {
   values: number[] | null;
   /** The lowest value at or below it. */
   lowest: number;
-  /** Of the walk that saw it last. */
+  /** Of one that loops: the step of the walk that entered it last. */
   seen: number;
 }
 
@@ -96,8 +96,11 @@ export function createPartWalker(): PartWalker {
 
   /** @returns how many nodes are in the list now. */
   function enter(list: PartTree[], count: number, node: PartTree): number {
-    if (node.seen === walk) return count;
-    node.seen = walk;
+    // In a tree only what stays after a `**` is entered in two ways: from before, and from itself.
+    if (node.loops) {
+      if (node.seen === walk) return count;
+      node.seen = walk;
+    }
     list[count] = node;
     // A `**` may stand for nothing.
     return node.rest === null ? count + 1 : enter(list, count + 1, node.rest);

@@ -85,10 +85,11 @@ export function createRuleIndex(
 
   function resolve(host: string, labels: readonly string[]): Resolution {
     const found: Bucket[] = [...everywhere];
-    steps += walker.match(hostTree, labels.toReversed(), (at) => {
+    const walked = walker.match(hostTree, labels.toReversed(), (at) => {
       const bucket = buckets[at];
       if (bucket !== undefined && !found.includes(bucket)) found.push(bucket);
     });
+    steps += walked;
     const resolution = { buckets: found, nearest: buckets[walker.nearest()]?.lowest ?? noValue };
     if (resolutions.size >= 2 * buckets.length + spareResolutions) resolutions.clear();
     resolutions.set(host, resolution);
@@ -111,8 +112,10 @@ export function createRuleIndex(
   }
 
   function searchPaths(paths: PartTree, request: CanonicalRequest): void {
-    if (stance === 'grant') steps += walker.match(paths, request.segments, visit);
-    else for (const segments of readingsOf(request)) steps += walker.match(paths, segments, visit);
+    let walked = 0;
+    if (stance === 'grant') walked = walker.match(paths, request.segments, visit);
+    else for (const segments of readingsOf(request)) walked += walker.match(paths, segments, visit);
+    steps += walked;
     const index = walker.nearest();
     if (nearestField === 'place' || index < nearestIndex) nearestIndex = index;
     nearestField = 'paths';
