@@ -14,14 +14,15 @@ import {
 /** Forms are small; what is longer is not one that a rule can be sure of. */
 const formNeed: BodyNeed = { maxBytes: 1024 * 1024, until: 'end' };
 
-export function methodMiss(methods: readonly string[]): Miss {
-  return { field: 'methods', message: `The rule allows ${listed(methods)}.` };
+export function methodMiss(methods: readonly string[], stance: Stance = 'grant'): Miss {
+  const verb = stance === 'grant' ? 'allows' : 'is about';
+  return { field: 'methods', message: `The rule ${verb} ${listed(methods)}.` };
 }
 
 /** The condition on the head alone. */
 export function compileMethods(methods: readonly string[] | undefined, stance: Stance): Condition | null {
   if (methods === undefined) return null;
-  const miss = methodMiss(methods);
+  const miss = methodMiss(methods, stance);
   const override: Miss = {
     field: 'methods',
     message: 'The query has _method, which some frameworks take for the method: leave it out.',

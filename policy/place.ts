@@ -27,7 +27,7 @@ export function placeOf(match: Placed, ruleset: Pick<Ruleset, 'destinations'>, s
     const { names, port, scheme } = destination;
     return isGuard ? { hosts: names, port: null, scheme: null } : { hosts: names, port, scheme };
   }
-  const hosts = match.github === undefined ? match.hosts : githubHosts(match.github);
+  const hosts = match.github === undefined ? match.hosts : githubHosts(match.github, stance);
   if (hosts === undefined) return { hosts: isGuard ? null : [], port: null, scheme: null };
   return isGuard ? { hosts, port: null, scheme: null } : { hosts, port: 443, scheme: 'https' };
 }
@@ -39,7 +39,7 @@ export function compilePlace(
   stance: Stance,
 ): Condition {
   const { hosts, port, scheme } = placeOf(match, ruleset, stance);
-  const miss = placeMiss(match, ruleset);
+  const miss = placeMiss(match, ruleset, stance);
   if (hosts === null) return () => null;
   const exact = new Set(hosts.filter((host) => !host.includes('*')).map(spelling));
   const globs = hosts.filter((host) => host.includes('*')).map(compileHostPattern);
@@ -52,7 +52,15 @@ export function compilePlace(
   };
 }
 
-export function placeMiss(match: Placed, ruleset: Pick<Ruleset, 'destinations'>): Miss {
+/** What a rule says of its fields, in a sentence that fits its stance. */
+const verbs: Readonly<Record<Stance, string>> = { grant: 'allows', guard: 'is about' };
+
+export function placeMiss(
+  match: Placed,
+  ruleset: Pick<Ruleset, 'destinations'>,
+  stance: Stance = 'grant',
+): Miss {
+  const verb = verbs[stance];
   const { destination: name, github, hosts = [] } = match;
   if (name !== undefined) {
     const destination = ruleset.destinations[name];
@@ -61,23 +69,29 @@ export function placeMiss(match: Placed, ruleset: Pick<Ruleset, 'destinations'>)
       message:
         destination === undefined
           ? `The rule names the destination ${name}, which does not exist or is not open to this namespace.`
-          : `The rule allows ${destination.scheme}://${destination.names[0]}:${destination.port}.`,
+          : `The rule ${verb} ${destination.scheme}://${destination.names[0]}:${destination.port}.`,
     };
   }
   if (github !== undefined) {
-    return { field: 'github', message: `The rule allows ${listed(githubHosts(github))} over HTTPS.` };
+    return {
+      field: 'github',
+      message: `The rule ${verb} ${listed(githubHosts(github, stance))} over HTTPS.`,
+    };
   }
-  return { field: 'hosts', message: `The rule allows ${listed(hosts)} over HTTPS on port 443.` };
+  return {
+    field: 'hosts',
+    message: `The rule ${verb} ${listed(hosts)}${stance === 'grant' ? ' over HTTPS on port 443' : ''}.`,
+  };
 }
 
-export function pathMiss({ paths = [] }: RulesetMatch): Miss {
-  return { field: 'paths', message: `The rule allows ${listed(paths)}.` };
+export function pathMiss({ paths = [] }: RulesetMatch, stance: Stance = 'grant'): Miss {
+  return { field: 'paths', message: `The rule ${verbs[stance]} ${listed(paths)}.` };
 }
 
 export function compilePaths(match: RulesetMatch, stance: Stance): Condition {
   const { paths } = match;
   if (paths === undefined) return () => null;
-  const miss = pathMiss(match);
+  const miss = pathMiss(match, stance);
   const matches = compilePatterns(paths.map((path) => partsOfPath(path, stance)));
   if (stance === 'grant') return ({ request }) => (matches(request.segments) ? null : miss);
   return ({ request }) => (guardReadings(request).some(matches) ? null : miss);

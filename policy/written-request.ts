@@ -133,7 +133,7 @@ function readHeaders(value: unknown, report: Report): string[] {
     if (unseenHeaders.has(name)) report(field, 'is never seen by a rule: a sidecar makes or drops it itself');
     const values = Array.isArray(given) ? given : [given];
     return values.flatMap((each) => {
-      if (name === 'authorization' && String(each).includes(placeholderPrefix))
+      if (name === 'authorization' && typeof each === 'string' && each.includes(placeholderPrefix))
         report(field, 'holds a placeholder: write placeholder: namespace.name instead of the header');
       // RFC 9110 section 5.5; a sidecar refuses other bytes before it decides.
       if (typeof each === 'string' && /^[\t\x20-\x7e]*$/.test(each)) return [name, each];
@@ -210,7 +210,7 @@ function formText(value: unknown, report: Report): string {
     (Array.isArray(given) ? given : [given]).map((each): [string, string] => {
       if (typeof each !== 'string')
         report(`form.${name}`, 'is no text: a form has nothing else, so write it in quotes');
-      return [name, String(each)];
+      return [name, typeof each === 'string' ? each : ''];
     }),
   );
   return new URLSearchParams(pairs).toString();

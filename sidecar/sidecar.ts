@@ -3,6 +3,7 @@
 import { networkInterfaces } from 'node:os';
 import { createAudit, createDecisionLog } from './audit/audit.ts';
 import { createLineWriter, type LineWriterOptions } from './audit/line-writer.ts';
+import { createShadowTally } from './audit/shadow-counts.ts';
 import { createSpanExport } from './audit/span-export.ts';
 import { createClock } from './clock.ts';
 import type { SidecarConfig } from './config.ts';
@@ -61,7 +62,8 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
       file: createFileProvider({ directory: null }),
     },
   });
-  const reports = createReports({ endpoint, state: snapshots, credentials, diagnostics });
+  const tally = createShadowTally();
+  const reports = createReports({ endpoint, state: snapshots, credentials, shadow: tally, diagnostics });
   const limits = createLimits({ endpoint, stateDirectory: paths.state, diagnostics });
   const lines = createLineWriter({
     stream: output,
@@ -69,7 +71,7 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
       diagnostics.failed(new SidecarError('DECISIONS_DROPPED', { detail: `There were ${count}.` })),
   });
   const spans = createSpanExport({ snapshots, diagnostics, resource: resourceOf(config) });
-  const audit = createAudit([createDecisionLog(lines), spans]);
+  const audit = createAudit([createDecisionLog(lines), spans, tally]);
   const authority = createAuthority({ keysDirectory: paths.keys });
   const proxy = createProxy({
     snapshots,
