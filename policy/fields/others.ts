@@ -41,7 +41,8 @@ function hasOther(value: JsonValue, way: Way): boolean {
     }
     return false;
   }
-  if (!Array.isArray(value)) return false;
+  // A text where the way goes on is listed nowhere; a null says nothing.
+  if (!Array.isArray(value)) return value !== null;
   const elements = value as readonly JsonValue[];
   for (let at = 0; at < elements.length; at += 1) {
     const next = way.every ?? way.members.get(String(at));
