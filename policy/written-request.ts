@@ -163,7 +163,7 @@ function readBody(value: Fields, report: Report): WrittenBody {
       return { body: bodyOf(formText(given, report)), contentType: 'application/x-www-form-urlencoded' };
     case 'body': {
       if (typeof given !== 'string') report(key, 'is no text: write the raw body in quotes, or use json');
-      return { body: bodyOf(String(given)), contentType: null };
+      return { body: bodyOf(typeof given === 'string' ? given : ''), contentType: null };
     }
     case 'base64': {
       const text = typeof given === 'string' ? given.replaceAll(/\s/g, '') : '';

@@ -30,7 +30,7 @@ export const variables: Readonly<Record<string, Readonly<Record<string, Variable
     scheme: { type: 'string', source: null, read: ({ request }) => request.scheme },
     host: { type: 'string', source: null, read: ({ request }) => request.host },
     port: { type: 'int', source: null, read: ({ request }) => BigInt(request.port) },
-    path: { type: 'string', source: null, read: ({ request }) => request.path },
+    path: { type: 'string', source: null, read: ({ request }) => decodedPath(request.segments) },
     segments: { type: 'list<string>', source: null, read: ({ request }) => fromJson(request.segments) },
     query: {
       type: lists,
@@ -64,6 +64,14 @@ export const variables: Readonly<Record<string, Readonly<Record<string, Variable
     serviceAccount: { type: 'string', source: null, read: (_reading, agent) => agent.serviceAccount },
   },
 };
+
+/**
+ * The path as it is decided on, not as it was spelled: `/%61dmin` is `/admin`. A slash inside a segment, which a rule
+ * must open, stays apart from those between segments.
+ */
+function decodedPath(segments: readonly string[]): string {
+  return `/${segments.map((segment) => segment.replaceAll('/', '%2F')).join('/')}`;
+}
 
 export const readNow: Evaluate = ({ reading }) =>
   reading.nowMs === null ? stop() : timestampOfMs(reading.nowMs);
