@@ -37,7 +37,7 @@ const policyEnvelope = z.looseObject({
 });
 
 const nobody: Selection = { forGrants: false, forGuards: false };
-/** A selector that cannot be read selects nobody for grants and everybody for guards. */
+/** A selector that cannot be read, or is missing, selects nobody for grants and everybody for guards. */
 const unreadable: Selection = { forGrants: false, forGuards: true };
 
 export function readPolicy(value: unknown, agent: Agent): ReadPolicy {
@@ -87,7 +87,7 @@ function read(value: unknown, kind: PolicyKind): Said {
     halts: spec.haltAgents === true && spec.mode !== 'Audit',
     grants: rules.flatMap(({ grant }) => mark(grant)),
     guards: rules.flatMap(({ guard }) => mark(guard)),
-    select: spec.agents === undefined ? () => nobody : selectionBy(spec.agents, kind),
+    select: selectionBy(spec.agents, kind),
   };
 }
 
