@@ -1,62 +1,99 @@
 // The beginning of a request's body, read before the decision: as much as its rules need, and no more.
 
-import type { IncomingMessage } from 'node:http';
-import { readRefUpdates } from '../../policy/github/pack.ts';
+import { mediaKind } from '../../policy/content/media-type.ts';
 import type { BodyNeed } from '../../policy/reading.ts';
-import type { Refusal } from '../../policy/refusal.ts';
+import { refuse, type Refusal } from '../../policy/refusal.ts';
+import type { Agent } from './agent.ts';
+import type { AgentHeaders } from './headers.ts';
 
 export interface BodyPrefix {
   readonly bytes: Buffer;
   readonly isWhole: boolean;
 }
 
-/** How long an agent may take for what rules need to see: a slow one holds memory meanwhile. */
-const maxReadMs = 60_000;
-
 export type PrefixOutcome = BodyPrefix | Refusal | 'gone';
+
+/** How long an agent may take for what rules need to see: a slow one holds memory meanwhile. */
+export const defaultMaxReadMs = 60_000;
+
+/** Most bodies that rules look into fit; those that do not double it. */
+const firstCapacityBytes = 16 * 1024;
+
+/**
+ * What is read of a body whose length says already that it is too long: nothing. Of JSON and forms alone, since what is
+ * not whole is the same to every rule there, however much of it was read.
+ */
+export function prefixByLength(
+  { contentLength, forwarded }: AgentHeaders,
+  { maxBytes }: BodyNeed,
+): BodyPrefix | null {
+  if (contentLength === null || contentLength <= maxBytes) return null;
+  const kind = mediaKind(forwarded);
+  return kind === 'Json' || kind === 'Form' ? { bytes: Buffer.alloc(0), isWhole: false } : null;
+}
 
 /**
  * Reads until the body ends, until what is needed is there, or until it is certain to be too long. What was read
  * beyond that stays in the prefix, and the rest in the message, paused.
- * @param onCut is given a function that ends the reading, when the rest turns out to be unreadable.
  */
-export function readPrefix(
-  message: IncomingMessage,
-  need: BodyNeed,
-  onCut: (cut: (refusal: Refusal) => void) => void,
-): Promise<PrefixOutcome> {
+export function readPrefix(agent: Agent, need: BodyNeed, maxReadMs: number): Promise<PrefixOutcome> {
+  const { message } = agent;
+  if (message.destroyed) return Promise.resolve('gone');
+  if (agent.broken !== undefined) return Promise.resolve(agent.broken);
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
+    // One buffer that grows: chunks are slices of what came from the socket, and a byte each would keep all of that.
+    let held = Buffer.alloc(0);
     let length = 0;
+    const hasEnough = need.until === 'flush' ? createFlushSearch() : () => false;
 
     function finish(outcome: PrefixOutcome): void {
       clearTimeout(deadline);
       message.off('data', onData).off('end', onEnd).off('close', onClose).pause();
+      delete agent.cut;
       resolve(outcome);
     }
     function onData(chunk: Buffer): void {
-      chunks.push(chunk);
-      length += chunk.length;
-      const isEnough = length > need.maxBytes || (need.until === 'flush' && hasAllUpdates(chunks));
-      if (isEnough) finish({ bytes: Buffer.concat(chunks, length), isWhole: false });
+      const end = length + chunk.length;
+      if (end > held.length) {
+        const grown = Buffer.alloc(Math.max(end, 2 * held.length, firstCapacityBytes));
+        held.copy(grown, 0, 0, length);
+        held = grown;
+      }
+      chunk.copy(held, length);
+      length = end;
+      if (length > need.maxBytes || hasEnough(held.subarray(0, length))) finish(prefix(false));
+    }
+    function prefix(isWhole: boolean): BodyPrefix {
+      return { bytes: held.subarray(0, length), isWhole };
     }
     function onEnd(): void {
-      finish({ bytes: Buffer.concat(chunks, length), isWhole: true });
+      finish(prefix(true));
     }
     function onClose(): void {
       finish('gone');
     }
 
     const deadline = setTimeout(() => {
-      finish({ reason: 'request_timeout', message: 'The body did not arrive in time; send it faster.' });
+      finish(refuse('request_timeout', 'The body did not arrive in time; send it faster.'));
     }, maxReadMs);
-    onCut(finish);
+    agent.cut = finish;
     message.on('data', onData).on('end', onEnd).on('close', onClose).resume();
   });
 }
 
-/** Or something that no more bytes will make readable. */
-function hasAllUpdates(chunks: readonly Buffer[]): boolean {
-  const read = readRefUpdates({ kind: 'read', bytes: Buffer.concat(chunks), isWhole: false });
-  return read.kind === 'updates' || read.doubt !== 'size';
+/**
+ * Looks for git's flush packet, or for a length that is none: no more bytes would make that readable. Goes on where it
+ * stopped, so that a body in many small chunks is gone through once (gitprotocol-common(5), "pkt-line Format").
+ */
+function createFlushSearch(): (bytes: Buffer) => boolean {
+  let at = 0;
+  return (bytes) => {
+    while (at + 4 <= bytes.length) {
+      const digits = bytes.toString('latin1', at, at + 4);
+      const length = /^[0-9a-fA-F]{4}$/.test(digits) ? Number.parseInt(digits, 16) : 0;
+      if (length <= 4) return true;
+      at += length;
+    }
+    return false;
+  };
 }

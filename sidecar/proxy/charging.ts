@@ -2,7 +2,7 @@
 // it was never sent, and settled when the answer says what it really used.
 
 import type { Decision } from '../../policy/decision.ts';
-import { counterKey } from '../../policy/limits/charge.ts';
+import { counterKey, type Charge } from '../../policy/limits/charge.ts';
 import type { LimitRefusal } from '../../policy/limits/apply.ts';
 import { createUsageReader, type UsageReader } from '../../policy/limits/usage.ts';
 import type { Limits, Reservation } from '../limits/limits.ts';
@@ -10,6 +10,8 @@ import type { Limits, Reservation } from '../limits/limits.ts';
 export interface Charging {
   /** Charges what the decision says, unless that is charged already. @returns which limit has no room for it. */
   take(decision: Decision): Promise<LimitRefusal | null>;
+  /** Whether what was taken is what this decision asks for. */
+  covers(decision: Decision): boolean;
   /** The last moment before the first byte goes out: what was taken is spent. @returns what ran out meanwhile. */
   commit(): LimitRefusal | null;
   /** Whether the answer says how much it took, and somebody counts that. */
@@ -28,7 +30,7 @@ export function createCharging(limits: Limits): Charging {
 
   return {
     take: async ({ charges }) => {
-      const wanted = charges.map((charge) => `${counterKey(charge)}=${charge.amount}`).join(' ');
+      const wanted = spell(charges);
       if (wanted === taken) return null;
       reservation?.release();
       reservation = null;
@@ -41,6 +43,7 @@ export function createCharging(limits: Limits): Charging {
       countsTokens = charges.some(({ counts }) => counts === 'tokens');
       return null;
     },
+    covers: ({ charges }) => spell(charges) === taken,
     commit: () => reservation?.commit() ?? null,
     countsTokens: () => countsTokens,
     readUsage: (contentType, contentEncoding) => {
@@ -53,4 +56,14 @@ export function createCharging(limits: Limits): Charging {
       reservation?.settle(usage?.end() ?? null);
     },
   };
+}
+
+/** With what the limits are: room under one that was lowered since is no room. */
+function spell(charges: readonly Charge[]): string {
+  return charges
+    .map((charge) => {
+      const { amount, max, windowMs, scope } = charge;
+      return `${counterKey(charge)}=${amount}/${max}/${windowMs}/${scope}`;
+    })
+    .join(' ');
 }

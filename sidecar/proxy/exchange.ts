@@ -1,7 +1,6 @@
 // The life of a request, top to bottom. It is decided by one snapshot; when another takes its place before the request
 // is sent, the request is decided again. Whatever happens, the agent gets one answer and the audit one record.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isDecided } from '../../policy/decide.ts';
 import type { BodyNeeded, Decision } from '../../policy/decision.ts';
 import { applyCounters, type LimitRefusal } from '../../policy/limits/apply.ts';
@@ -14,16 +13,22 @@ import type { Secret } from '../credentials/secret.ts';
 import { asSidecarError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import type { Limits } from '../limits/limits.ts';
-import { readPrefix, type BodyPrefix } from './body-prefix.ts';
+import { endAnswer, letContinue, type Agent } from './agent.ts';
+import {
+  defaultMaxReadMs,
+  prefixByLength,
+  readPrefix,
+  type BodyPrefix,
+  type PrefixOutcome,
+} from './body-prefix.ts';
 import { createCharging, type Charging } from './charging.ts';
 import { readHead, type Head } from './head.ts';
 import { refusalOfDecision, refuseChanged, refuseStale, type InFlight } from './in-flight.ts';
 import { findStrayPlaceholder } from './placeholder.ts';
 import { createRelay } from './relay.ts';
-import { createRequestBody, discardBody } from './request-body.ts';
+import { createRequestBody } from './request-body.ts';
 import { createProblem, writeProblem } from './respond.ts';
 import { endTrail, startTrail, timed, type Trail } from './trail.ts';
-import type { Tunnel } from './tunnel.ts';
 import { buildHeaders, type Slot } from './upstream-headers.ts';
 import type { Upstreams } from './upstream.ts';
 
@@ -35,16 +40,8 @@ export interface ExchangeOptions {
   readonly inFlight: InFlight;
   readonly clock: Clock;
   readonly audit: Audit;
-}
-
-export interface Agent {
-  readonly message: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly tunnel: Tunnel | null;
-  /** Whether it was told to send the body that it announced with `Expect`. */
-  hasContinued?: boolean;
-  /** Set while the request is under way: ends it, when the rest of it turns out to be unreadable. */
-  cut?: (refusal: Refusal) => void;
+  /** How long an agent may take for what rules need to see of a body. */
+  readonly maxReadMs?: number;
 }
 
 /** What goes into the request's one authentication slot. */
@@ -75,6 +72,7 @@ export type HandleExchange = (agent: Agent) => Promise<void>;
 
 export function createExchangeHandler(options: ExchangeOptions): HandleExchange {
   const { snapshots, credentials, limits, upstreams, inFlight, audit, clock } = options;
+  const { maxReadMs = defaultMaxReadMs } = options;
 
   return async (agent) => {
     const trail = startTrail(agent.message, agent.tunnel);
@@ -85,7 +83,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
       trail.errorCode = asSidecarError(error).code;
       await answerRefusal(agent, trail, refuse('sidecar_failed', 'Outrider failed to handle the request.'));
     }
-    if (!agent.response.writableEnded) await end(agent);
+    if (!agent.response.writableEnded) await endAnswer(agent);
     // Node reads the next request only once this one's body is out of the way.
     if (!agent.message.readableEnded) agent.message.resume();
     audit.record(endTrail(trail));
@@ -119,7 +117,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
       if (snapshot === null || !snapshots.fresh()) return refuseStale();
       const decision = decide(head, snapshot, trail);
       if (!isDecided(decision)) {
-        const outcome = await readBody(agent, decision, trail);
+        const outcome = await readBody(head, agent, decision, trail);
         if (outcome === 'gone') return null;
         if (isRefusal(outcome)) return outcome;
         prefix = outcome;
@@ -151,14 +149,19 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
   }
 
   /** What the head alone can refuse has been, so the agent may now send what it held back. */
-  async function readBody(agent: Agent, need: BodyNeeded, trail: Trail) {
-    const { message, response } = agent;
+  async function readBody(
+    { headers }: Head,
+    agent: Agent,
+    need: BodyNeeded,
+    trail: Trail,
+  ): Promise<PrefixOutcome> {
+    const known = prefixByLength(headers, need);
+    if (known !== null) return known;
     letContinue(agent);
-    const outcome = await readPrefix(message, need, (cut) => {
-      agent.cut = cut;
-    });
-    if (outcome === 'gone' || response.destroyed) return 'gone' as const;
-    if (!isRefusal(outcome)) trail.requestBytes = outcome.bytes.length;
+    const outcome = await readPrefix(agent, need, maxReadMs);
+    // Whoever left half of a body must not be told that all is well.
+    if (outcome === 'gone') agent.response.destroy();
+    else if (!isRefusal(outcome)) trail.requestBytes = outcome.bytes.length;
     return outcome;
   }
 
@@ -190,6 +193,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     const { message, response } = agent;
     const { request } = head;
     if (response.destroyed) return 'answered';
+    if (agent.broken !== undefined) return agent.broken;
     letContinue(agent);
     const body = head.hasBody ? createRequestBody(message, prefix) : null;
     const relay = createRelay({
@@ -201,7 +205,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
       statusOnly: decision.statusOnly,
       readUsage: charging.readUsage,
     });
-    const leave = inFlight.add({ request, cut: relay.cut });
+    const leave = inFlight.add({ request, statusOnly: decision.statusOnly, cut: relay.cut });
     agent.cut = relay.cut;
     const end = timed(trail, 'upstream');
     upstreams.dispatch(
@@ -241,13 +245,17 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
   }
 
   /** The last moment to say no: the connection is there, nothing is written yet. */
-  function recheck({ head, decision, snapshot }: Allowed): Refusal | null {
+  function recheck({ head, decision, snapshot, charging }: Allowed): Refusal | null {
     const now = snapshots.current();
     if (now === null || !snapshots.fresh()) return refuseStale();
     if (now === snapshot) return null;
     const again = now.decide(head.request, clock.nowMs());
     if (!isDecided(again)) return refuseChanged();
-    const same = again.credential === decision.credential && again.destination === decision.destination;
+    const same =
+      again.credential === decision.credential &&
+      again.destination === decision.destination &&
+      again.statusOnly === decision.statusOnly &&
+      charging.covers(again);
     return refusalOfDecision(again) ?? (same ? null : refuseChanged());
   }
 
@@ -261,12 +269,6 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     // The next request profits even where this one cannot be sent twice.
     return !head.hasBody && idempotent.has(head.request.method) ? another : false;
   }
-}
-
-function letContinue(agent: Agent): void {
-  if (agent.message.headers.expect === undefined || agent.hasContinued === true) return;
-  agent.response.writeContinue();
-  agent.hasContinued = true;
 }
 
 function strayPlaceholder({ headers, request }: Head): Refusal | null {
@@ -298,12 +300,4 @@ async function answerRefusal(agent: Agent, trail: Trail, refusal: Refusal): Prom
   // Where a request could not be read for certain, neither can the start of the next one (H-06).
   writeProblem(response, problem, trail.request === null || !message.complete);
   trail.status = problem.status;
-}
-
-/** Ends the answer, after what is left of the body: closing before would take the answer away with it. */
-async function end({ message, response, hasContinued = false }: Agent): Promise<void> {
-  if (response.destroyed) return;
-  const isUnderWay = message.headers.expect === undefined || hasContinued;
-  if (!message.complete && isUnderWay) await discardBody(message);
-  response.end();
 }

@@ -11,6 +11,8 @@ import type { Snapshot, SnapshotSource } from '../control/snapshot.ts';
 
 export interface Exchange {
   readonly request: CanonicalRequest;
+  /** Whether the agent gets the answer's status alone. */
+  readonly statusOnly: boolean;
   readonly cut: (refusal: Refusal) => void;
 }
 
@@ -25,8 +27,10 @@ interface Member {
   index: number;
 }
 
-/** How far past the lease a stream can run. */
-const leaseCheckMs = 1000;
+/** How far past the lease, or the end of a window, a stream can run. */
+const checkMs = 1000;
+/** What in a ruleset can decide otherwise at another time. */
+const timed: ReadonlySet<string> = new Set(['rules/schedule', 'rules/cel', 'observe']);
 
 export function createInFlight(snapshots: SnapshotSource, clock: Clock): InFlight {
   /**
@@ -37,23 +41,25 @@ export function createInFlight(snapshots: SnapshotSource, clock: Clock): InFligh
   const stop = snapshots.onChange((snapshot) => {
     decideAgain(snapshot);
   });
-  let minute = -1;
-  const leaseCheck = setInterval(() => {
+  let decidedAt: number | null = 0;
+  const check = setInterval(() => {
     if (members.length === 0) return;
-    if (!snapshots.fresh()) for (const { exchange } of [...members]) exchange.cut(refuseStale());
+    if (!snapshots.fresh()) for (const { exchange } of members.slice()) exchange.cut(refuseStale());
+    const snapshot = snapshots.current();
+    if (snapshot === null || !snapshot.ruleset.requires.some((feature) => timed.has(feature))) return;
     // Windows begin and end on whole minutes; a clock in doubt ends them at once (P-14).
     const nowMs = clock.nowMs();
-    const current = nowMs === null ? null : Math.floor(nowMs / 60_000);
-    if (current === minute) return;
-    minute = current ?? -1;
-    const snapshot = snapshots.current();
-    if (snapshot?.ruleset.requires.includes('rules/schedule') === true) decideAgain(snapshot);
-  }, leaseCheckMs).unref();
+    const minute = nowMs === null ? null : Math.floor(nowMs / 60_000);
+    if (minute === decidedAt) return;
+    decidedAt = minute;
+    decideAgain(snapshot);
+  }, checkMs).unref();
 
   function decideAgain(snapshot: Snapshot): void {
-    for (const { exchange } of [...members]) {
+    for (const { exchange } of members.slice()) {
       const decision = snapshot.decide(exchange.request, clock.nowMs());
-      const refusal = isDecided(decision) ? refusalOfDecision(decision) : refuseChanged();
+      const isSame = isDecided(decision) && (exchange.statusOnly || !decision.statusOnly);
+      const refusal = isSame ? refusalOfDecision(decision) : refuseChanged();
       if (refusal !== null) exchange.cut(refusal);
     }
   }
@@ -71,7 +77,7 @@ export function createInFlight(snapshots: SnapshotSource, clock: Clock): InFligh
     },
     close: () => {
       stop();
-      clearInterval(leaseCheck);
+      clearInterval(check);
     },
   };
 }

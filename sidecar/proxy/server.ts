@@ -7,32 +7,23 @@ import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { Authority as Place } from '../../policy/canonical.ts';
 import { refuse, type Refusal } from '../../policy/refusal.ts';
-import type { Audit } from '../audit/record.ts';
-import type { Clock } from '../clock.ts';
-import type { SnapshotSource } from '../control/snapshot.ts';
-import type { Credentials } from '../credentials/credentials.ts';
 import { createAddressGuard } from '../dns/addresses.ts';
 import type { Resolver } from '../dns/resolver.ts';
 import { SidecarError } from '../errors.ts';
-import type { Limits } from '../limits/limits.ts';
 import { createServer } from '../node-http.ts';
 import type { Authority } from '../tls/authority.ts';
 import { createDialler } from './dialler.ts';
-import { createExchangeHandler, type Agent } from './exchange.ts';
+import type { Agent } from './agent.ts';
+import { createExchangeHandler, type ExchangeOptions } from './exchange.ts';
 import { createInFlight } from './in-flight.ts';
 import { createProblem, encodeProblem } from './respond.ts';
 import { endTrail, startTrail } from './trail.ts';
 import { createTunnels, type Tunnel } from './tunnel.ts';
 import { createUpstreams } from './upstream.ts';
 
-export interface ProxyOptions {
-  readonly snapshots: SnapshotSource;
-  readonly credentials: Pick<Credentials, 'resolve' | 'replace'>;
-  readonly limits: Limits;
-  readonly clock: Clock;
+export interface ProxyOptions extends Omit<ExchangeOptions, 'upstreams' | 'inFlight'> {
   readonly authority: Authority;
   readonly resolver: Resolver;
-  readonly audit: Audit;
 }
 
 export interface Proxy {
@@ -74,20 +65,12 @@ interface Connection {
 }
 
 export function createProxy(options: ProxyOptions): Proxy {
-  const { snapshots, credentials, limits, authority, resolver, audit, clock } = options;
+  const { snapshots, authority, resolver, audit, clock } = options;
   const ownPorts = new Set<number>();
   const guard = createAddressGuard({ ownAddresses: addressesOfThisPod(), ownPorts });
   const inFlight = createInFlight(snapshots, clock);
   const upstreams = createUpstreams(createDialler({ resolver, guard }));
-  const handle = createExchangeHandler({
-    snapshots,
-    credentials,
-    limits,
-    upstreams,
-    inFlight,
-    audit,
-    clock,
-  });
+  const handle = createExchangeHandler({ ...options, upstreams, inFlight });
   const servers: Server[] = [];
   const sockets = new Set<Duplex>();
   const connections = new WeakMap<Duplex, Connection>();
@@ -175,7 +158,10 @@ export function createProxy(options: ProxyOptions): Proxy {
     connection.waiting.length = 0;
     current.response.shouldKeepAlive = false;
     if (current.message.complete) current.response.once('close', () => socket.destroy());
-    else current.cut?.(refusal);
+    else {
+      current.broken = refusal;
+      current.cut?.(refusal);
+    }
   }
 
   function answerUnread(socket: Duplex, refusal: Refusal, tunnel: Tunnel | null): void {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { requirements } from '../../../policy/requirements.ts';
 import {
   emptyRuleset,
   type Ruleset,
@@ -8,12 +9,12 @@ import {
   type RulesetDestination,
 } from '../../../policy/ruleset.ts';
 import type { Audit, ExchangeRecord } from '../../../sidecar/audit/record.ts';
-import { createClock } from '../../../sidecar/clock.ts';
+import { createClock, type Clock } from '../../../sidecar/clock.ts';
 import { compileSnapshot, type Snapshot, type SnapshotSource } from '../../../sidecar/control/snapshot.ts';
 import { Secret } from '../../../sidecar/credentials/secret.ts';
 import { createResolver, type Resolver } from '../../../sidecar/dns/resolver.ts';
 import { SidecarError } from '../../../sidecar/errors.ts';
-import { createLocalLimits } from '../../../sidecar/limits/limits.ts';
+import { createLocalLimits, type Limits } from '../../../sidecar/limits/limits.ts';
 import { createProxy } from '../../../sidecar/proxy/server.ts';
 import { createAuthority } from '../../../sidecar/tls/authority.ts';
 import { waitFor } from '../../cluster/deadline.ts';
@@ -46,6 +47,10 @@ export interface FixtureOptions {
   readonly resolver?: Resolver;
   readonly hosts?: readonly string[];
   readonly port?: number;
+  readonly clock?: Clock;
+  readonly maxReadMs?: number;
+  /** Keeps what it is given of limits, and lets the test look. */
+  readonly limits?: Limits;
 }
 
 const bearer: RulesetCredential = {
@@ -61,6 +66,7 @@ const bearer: RulesetCredential = {
  */
 export async function startFixture(options: FixtureOptions): Promise<Fixture> {
   const { ca, origin, destination, hosts = ['127.0.0.1'] } = options;
+  const { clock = createClock(), limits = createLocalLimits() } = options;
   const keysDirectory = mkdtempSync(join(tmpdir(), 'outrider-keys-'));
   const base: Ruleset = {
     ...emptyRuleset({ namespace: 'research', serviceAccount: 'agent' }),
@@ -98,7 +104,9 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     },
     ...options.ruleset,
   };
-  const snapshots = createSwitch(compileSnapshot(base));
+  const compile = (ruleset: Ruleset): Snapshot =>
+    compileSnapshot({ ...ruleset, requires: requirements(ruleset) });
+  const snapshots = createSwitch(compile(base));
   const records: ExchangeRecord[] = [];
   let taken = 0;
   const audit: Audit = { record: (record) => void records.push(record), close: async () => {} };
@@ -110,15 +118,15 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     if (secret === null) throw new SidecarError('VAULT_SEALED');
     return new Secret(secret);
   };
-  const limits = createLocalLimits();
   const proxy = createProxy({
     snapshots,
     credentials: { resolve, replace: resolve },
     limits,
-    clock: createClock(),
+    clock,
     authority,
     resolver: options.resolver ?? createResolver({ overrides: { [originName]: '127.0.0.1' } }),
     audit,
+    ...(options.maxReadMs === undefined ? {} : { maxReadMs: options.maxReadMs }),
   });
   const close = async (): Promise<void> => {
     await proxy.close();
@@ -139,7 +147,7 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
         if (next !== undefined) taken += 1;
         return next;
       }),
-    swap: (ruleset) => snapshots.swap(compileSnapshot({ ...base, ...ruleset })),
+    swap: (ruleset) => snapshots.swap(compile({ ...base, ...ruleset })),
     setFresh: (fresh) => snapshots.setFresh(fresh),
     setSecret: (value) => {
       secret = value;

@@ -161,3 +161,14 @@ function readChunks(rest: Buffer): { bytes: Buffer; length: number } | null {
     at = end;
   }
 }
+
+/** A request as bytes: `head` are whole lines. */
+export function compose(method: string, place: string, path: string, head = '', body = ''): string {
+  return `${method} ${path} HTTP/1.1\r\nHost: ${place}\r\n${head}\r\n${body}`;
+}
+
+/** With a body of its length. */
+export function composeWith(place: string, path: string, type: string, body: string, head = ''): string {
+  const length = Buffer.byteLength(body, 'latin1');
+  return compose('POST', place, path, `Content-Type: ${type}\r\nContent-Length: ${length}\r\n${head}`, body);
+}

@@ -1,0 +1,33 @@
+// The agent's side of one exchange: its request as it arrives, and the end of the answer.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Refusal } from '../../policy/refusal.ts';
+import { discardBody } from './request-body.ts';
+import type { Tunnel } from './tunnel.ts';
+
+export interface Agent {
+  readonly message: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly tunnel: Tunnel | null;
+  /** Whether it was told to send the body that it announced with `Expect`. */
+  hasContinued?: boolean;
+  /** Why the rest of the body can never be read; the message alone would be waited for in vain. */
+  broken?: Refusal;
+  /** Set while something waits for the body or for the answer: ends that. */
+  cut?: (refusal: Refusal) => void;
+}
+
+/** To an agent that waits for it before it sends its body (RFC 9110 section 10.1.1). */
+export function letContinue(agent: Agent): void {
+  if (agent.message.headers.expect === undefined || agent.hasContinued === true) return;
+  agent.response.writeContinue();
+  agent.hasContinued = true;
+}
+
+/** Ends the answer, after what is left of the body: closing before would take the answer away with it. */
+export async function endAnswer({ message, response, hasContinued = false }: Agent): Promise<void> {
+  if (response.destroyed) return;
+  const isUnderWay = message.headers.expect === undefined || hasContinued;
+  if (!message.complete && isUnderWay) await discardBody(message);
+  response.end();
+}
