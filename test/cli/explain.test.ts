@@ -78,7 +78,7 @@ describe('outrider explain', () => {
   it('shows the decision, and what every rule has to do with it', async () => {
     const { code, stdout } = await outrider('explain', '-f', dir, ...as, '-d', 'amount=6000', url);
     assert.equal(
-      stdout.replace(/The rule \w+ DELETE/, 'The rule … DELETE'),
+      stdout,
       `decision  Deny no_grant
 closest   p/refund: body.fields[/amount]: The body's /amount must be a number from 1 to 5000.
 
@@ -87,7 +87,7 @@ grants
   ✖ Allow p/refund  body.fields[/amount]: The body's /amount must be a number from 1 to 5000.
 
 guards
-  ✖ Deny floor/stop (cluster)  methods: The rule … DELETE, not POST.
+  ✖ Deny floor/stop (cluster)  methods: The rule is about DELETE, not POST.
 
 not for this agent: AgentPolicy other
 `,
