@@ -25,7 +25,7 @@ const hostsSchema = z.array(hostPattern()).min(1);
 const policyEnvelope = z.looseObject({
   metadata: z.looseObject({ name: z.string() }),
   spec: z.looseObject({
-    agents: z.unknown(),
+    agents: z.unknown().optional(),
     mode: z.enum(['Enforce', 'Audit']).optional().catch('Enforce'),
     haltAgents: z.boolean().optional().catch(true),
     // Of rules that are no list nothing can be ruled out.
