@@ -68,6 +68,7 @@ export function compileRule(
     rule.mcp === undefined ? null : onBody(compileMcp(rule.mcp, stance), mcpMaxBytes),
     githubStep(rule, stance),
     whenStep(rule, ruleset, stance),
+    formStep(rule, stance),
     ...limits.map((limit) => limitStep(limit, rule)),
   ].filter((step) => step !== null);
   return {
@@ -120,25 +121,25 @@ function onBody(test: Condition, maxBytes: number): Step {
 
 function methodStep({ methods }: RulesetRule, stance: Stance): Step | null {
   const test = compileMethods(methods, stance);
-  if (test === null) return null;
-  const override: Miss = {
-    field: 'methods',
-    message:
-      'The form has _method, or cannot be read, and some frameworks take that for the method: leave it out.',
-  };
-  if (stance === 'grant') {
-    return {
-      need: (reading) => (test(reading) === null ? formOverrideNeed(reading) : null),
-      test: (reading) =>
-        test(reading) ?? (formOverrideNeed(reading) !== null && formOverride(reading) ? override : null),
-    };
-  }
+  if (test === null || stance === 'grant') return test === null ? null : onHead(test);
+  // What the head rules out a form may still bring back.
   return {
     need: (reading) => (test(reading) === null ? null : formOverrideNeed(reading)),
     test: (reading) => {
       const miss = test(reading);
-      return miss !== null && formOverrideNeed(reading) !== null && formOverride(reading) ? null : miss;
+      return miss !== null && formOverrideNeed(reading) !== null && formOverride(reading) !== null
+        ? null
+        : miss;
     },
+  };
+}
+
+/** A grant of some methods proves that a form asks for no other: the last to be looked at, after what rules say of it. */
+function formStep({ methods }: RulesetRule, stance: Stance): Step | null {
+  if (methods === undefined || stance === 'guard') return null;
+  return {
+    need: formOverrideNeed,
+    test: (reading) => (formOverrideNeed(reading) === null ? null : formOverride(reading)),
   };
 }
 

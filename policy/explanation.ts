@@ -30,7 +30,8 @@ export function fieldRank(field: string): number {
 }
 
 export function explainMiss({ field, message }: Miss, request: CanonicalRequest): string {
-  const seen = seenIn(field, request);
+  // What asks for something else than the field's own values is a whole sentence already.
+  const seen = message.startsWith('The rule ') ? seenIn(field, request) : null;
   return seen === null ? message : `${message.replace(/\.$/, '')}, not ${seen}.`;
 }
 

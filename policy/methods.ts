@@ -42,10 +42,22 @@ export function compileMethods(methods: readonly string[] | undefined, stance: S
   };
 }
 
-/** What a form may say besides; asked only where the condition on the head did not decide. */
-export function formOverride(reading: Reading): boolean {
+const inForm: Miss = {
+  field: 'methods',
+  message: 'The form has _method, which some frameworks take for the method: leave it out.',
+};
+const unreadableForm: Miss = {
+  field: 'methods',
+  message:
+    'The form cannot be read in one way, and may have _method, which some frameworks take for the method.',
+  reason: 'body_unreadable',
+};
+
+/** What a form may say besides; asked only where the condition on the head did not decide. Null when it says nothing. */
+export function formOverride(reading: Reading): Miss | null {
   const content = reading.content();
-  return isUnreadable(content) || (content.kind === 'Form' && mayOverride(content.pairs));
+  if (isUnreadable(content)) return unreadableForm;
+  return content.kind === 'Form' && mayOverride(content.pairs) ? inForm : null;
 }
 
 export function formOverrideNeed(reading: Reading): BodyNeed | null {
