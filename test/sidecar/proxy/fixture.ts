@@ -14,7 +14,7 @@ import { compileSnapshot, type Snapshot, type SnapshotSource } from '../../../si
 import { Secret } from '../../../sidecar/credentials/secret.ts';
 import { createResolver, type Resolver } from '../../../sidecar/dns/resolver.ts';
 import { SidecarError } from '../../../sidecar/errors.ts';
-import { createLocalLimits, type Limits } from '../../../sidecar/limits/limits.ts';
+import { createLocalLimits } from '../../../sidecar/limits/limits.ts';
 import { createProxy } from '../../../sidecar/proxy/server.ts';
 import { createAuthority } from '../../../sidecar/tls/authority.ts';
 import { waitFor } from '../../cluster/deadline.ts';
@@ -36,6 +36,8 @@ export interface Fixture {
   setSecret(value: string | null): void;
   /** Runs before each secret is handed out: a slow source, or what happens meanwhile. */
   beforeResolve(hook: () => void | Promise<void>): void;
+  /** Runs before each name is resolved, which is the last that happens before a new connection. */
+  beforeDial(hook: () => void): void;
   close(): Promise<void>;
 }
 
@@ -49,8 +51,6 @@ export interface FixtureOptions {
   readonly port?: number;
   readonly clock?: Clock;
   readonly maxReadMs?: number;
-  /** Keeps what it is given of limits, and lets the test look. */
-  readonly limits?: Limits;
 }
 
 const bearer: RulesetCredential = {
@@ -66,7 +66,8 @@ const bearer: RulesetCredential = {
  */
 export async function startFixture(options: FixtureOptions): Promise<Fixture> {
   const { ca, origin, destination, hosts = ['127.0.0.1'] } = options;
-  const { clock = createClock(), limits = createLocalLimits() } = options;
+  const { clock = createClock() } = options;
+  const limits = createLocalLimits();
   const keysDirectory = mkdtempSync(join(tmpdir(), 'outrider-keys-'));
   const base: Ruleset = {
     ...emptyRuleset({ namespace: 'research', serviceAccount: 'agent' }),
@@ -113,6 +114,8 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
   const authority = createAuthority({ keysDirectory });
   let secret: string | null = token;
   let hook: () => void | Promise<void> = () => {};
+  let dialHook = (): void => {};
+  const resolver = options.resolver ?? createResolver({ overrides: { [originName]: '127.0.0.1' } });
   const resolve = async (): Promise<Secret> => {
     await hook();
     if (secret === null) throw new SidecarError('VAULT_SEALED');
@@ -124,7 +127,12 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     limits,
     clock,
     authority,
-    resolver: options.resolver ?? createResolver({ overrides: { [originName]: '127.0.0.1' } }),
+    resolver: {
+      resolve: (name) => {
+        dialHook();
+        return resolver.resolve(name);
+      },
+    },
     audit,
     ...(options.maxReadMs === undefined ? {} : { maxReadMs: options.maxReadMs }),
   });
@@ -154,6 +162,9 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     },
     beforeResolve: (next) => {
       hook = next;
+    },
+    beforeDial: (next) => {
+      dialHook = next;
     },
     close,
   };

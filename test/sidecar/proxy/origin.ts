@@ -1,8 +1,13 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
@@ -55,11 +60,7 @@ let issued = 0;
 
 /** A real HTTPS server on loopback that notes what it understood. */
 export async function startOrigin(ca: TestCa, options: OriginOptions = {}): Promise<Origin> {
-  const {
-    names = [`DNS:${originName}`],
-    early = false,
-    answer = (_m, response) => response.end('hello'),
-  } = options;
+  const { names = [`DNS:${originName}`] } = options;
   issued += 1;
   const certificate = await ca.authority.issue({
     name: `origin-${issued}`,
@@ -67,14 +68,25 @@ export async function startOrigin(ca: TestCa, options: OriginOptions = {}): Prom
     alternativeNames: names,
     usages: ['serverAuth'],
   });
-  const received: Received[] = [];
-  const sockets = new Map<unknown, number>();
   const server = createServer({
     cert: certificate.certPem,
     key: certificate.keyPem,
     maxHeaderSize: 128 * 1024,
   });
-  server.on('secureConnection', (socket: TLSSocket) => sockets.set(socket, sockets.size + 1));
+  server.on('tlsClientError', () => {});
+  return serve(server, 'secureConnection', options);
+}
+
+/** The same without TLS. */
+export function startPlainOrigin(options: OriginOptions = {}): Promise<Origin> {
+  return serve(createHttpServer(), 'connection', options);
+}
+
+async function serve(server: Server, accepted: string, options: OriginOptions): Promise<Origin> {
+  const { early = false, answer = (_m, response) => response.end('hello') } = options;
+  const received: Received[] = [];
+  const sockets = new Map<unknown, number>();
+  server.on(accepted, (socket: Socket) => sockets.set(socket, sockets.size + 1));
   const onRequest = (message: IncomingMessage, response: ServerResponse): void => {
     const { method = '', url = '', rawHeaders, headers } = message;
     const connection = sockets.get(message.socket) ?? 0;
@@ -89,7 +101,6 @@ export async function startOrigin(ca: TestCa, options: OriginOptions = {}): Prom
   };
   server.on('request', onRequest);
   server.on('checkContinue', onRequest);
-  server.on('tlsClientError', () => {});
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
