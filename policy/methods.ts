@@ -61,6 +61,13 @@ export function formOverride(reading: Reading): Miss | null {
 }
 
 export function formOverrideNeed(reading: Reading): BodyNeed | null {
-  const { method, body } = reading.request;
-  return method === 'POST' && body.kind !== 'none' && reading.mediaKind() === 'Form' ? formNeed : null;
+  const { method, headers, body } = reading.request;
+  if (method !== 'POST' || body.kind === 'none') return null;
+  const kind = reading.mediaKind();
+  return kind === 'Form' || (kind === 'unreadable' && claimsForm(headers)) ? formNeed : null;
+}
+
+/** Servers read a form in another charset, compressed, or beside a second Content-Type; we do not. */
+function claimsForm(headers: readonly string[]): boolean {
+  return headers.some((value, at) => at % 2 === 1 && /x-www-form-urlencoded/i.test(value));
 }
