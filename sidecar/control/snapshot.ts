@@ -19,8 +19,8 @@ export interface SnapshotSource {
 }
 
 export function compileSnapshot(ruleset: Ruleset, revision: string = rulesetRevision(ruleset)): Snapshot {
-  const { decide } = compileDecider(ruleset, revision);
-  return { ruleset, revision, decide };
+  const decider = compileDecider(ruleset, revision);
+  return { ruleset, revision, decide: (request, nowMs) => decider.decide(request, nowMs) };
 }
 
 /** For local mode, where the policy is a file that does not change and nobody confirms. */
