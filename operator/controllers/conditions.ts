@@ -20,7 +20,12 @@ export interface Verdict {
   readonly working: Cause;
 }
 
-export function conditionsOf({ broken, degraded, advice = null, working }: Verdict): readonly DesiredCondition[] {
+export function conditionsOf({
+  broken,
+  degraded,
+  advice = null,
+  working,
+}: Verdict): readonly DesiredCondition[] {
   const trouble = broken ?? degraded;
   const ready: Cause =
     broken ?? (degraded === null ? working : { reason: 'Degraded', message: degraded.message });
@@ -46,9 +51,7 @@ export function causeOf(findings: readonly Finding[]): Cause | null {
 }
 
 /** Advice is no trouble: it is shown in a condition of its own. */
-export function splitFindings(
-  findings: readonly Finding[],
-): Pick<Verdict, 'broken' | 'degraded' | 'advice'> {
+export function splitFindings(findings: readonly Finding[]): Pick<Verdict, 'broken' | 'degraded' | 'advice'> {
   const advice = findings.filter(({ reason }) => reason === 'Advice');
   return {
     broken: causeOf(findings.filter(({ blocking }) => blocking)),

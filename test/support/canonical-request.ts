@@ -12,5 +12,13 @@ export function canonicalRequest(line: string): CanonicalRequest {
   const place = parseAuthority(authority, scheme === 'https' ? 443 : 80);
   const read = parseRequestTarget(target);
   assert.ok(!isRefusal(place) && !isRefusal(read), `refused: ${line}`);
-  return { scheme: scheme === 'https' ? 'https' : 'http', method, ...place, ...read, headers: [], body: { kind: 'none' }, placeholder: null };
+  return {
+    scheme: scheme === 'https' ? 'https' : 'http',
+    method,
+    ...place,
+    ...read,
+    headers: [],
+    body: { kind: 'none' },
+    placeholder: null,
+  };
 }
