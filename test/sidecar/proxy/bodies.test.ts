@@ -49,6 +49,7 @@ const grants: RulesetRule[] = [
   },
   { policy: 'team', name: 'git', action: 'Allow', destination: 'origin', paths: ['/acme/**'] },
 ];
+const plain: RulesetRule = { policy: 'team', name: 'plain', action: 'Allow', destination: 'origin' };
 /** A guard holds on any port, where a grant of the form means 443. */
 const guards: RulesetRule[] = [
   {
@@ -212,6 +213,25 @@ describe('a body that was read', () => {
     }
   }
 
+  for (const framing of ['a length', 'chunks']) {
+    test(`too far for one rule goes on for another that does not look, with ${framing}`, async () => {
+      const looks: RulesetRule = { ...(grants[0] as RulesetRule), name: 'a', paths: ['/any'] };
+      fixture.swap({ grants: [looks, { ...plain, name: 'b', paths: ['/any'] }] });
+      const body = padded(5 * maxBytes);
+      const head = `Content-Type: ${json}\r\nTransfer-Encoding: chunked\r\n`;
+      const bytes =
+        framing === 'chunks'
+          ? compose('POST', place, '/any', head, chunks(body.slice(0, 99_999), body.slice(99_999)))
+          : composeWith(place, '/any', json, body);
+      assert.equal((await ask(bytes)).status, 200);
+      const [request] = origin.received;
+      assert.ok(request?.body === body, 'the same bytes');
+      assert.equal(request.headers.authorization, undefined);
+      const record = await fixture.record();
+      assert.deepEqual([record.requestBytes, record.decision?.rule], [body.length, 'b']);
+    });
+  }
+
   test('leaves the connection to the next request, after a refusal and after an answer', async () => {
     const socket = await tunnel();
     const statuses: number[] = [];
@@ -279,6 +299,29 @@ describe('a body that does not come', () => {
     const record = await fixture.record();
     assert.deepEqual([record.status, record.refusal, record.decision], [0, null, null]);
     assert.equal(origin.received.length, 0);
+  });
+
+  test('D: because agents leave, at whatever byte, leaves nothing behind', async () => {
+    const whole =
+      composeWith(place, '/refunds', json, '{"amount":500}') +
+      compose(
+        'POST',
+        place,
+        '/refunds',
+        `Content-Type: ${json}\r\nTransfer-Encoding: chunked\r\n`,
+        '5\r\n{"amo\r\n',
+      );
+    for (let at = 1; at <= whole.length; at += 5) {
+      const socket = await tunnel();
+      socket.write(whole.slice(0, at));
+      await sleep(at % 3);
+      socket.destroy();
+    }
+    assert.equal((await ask(composeWith(place, '/refunds', json, '{"amount":5}'))).status, 200);
+    assert.equal(origin.received.length, 1);
+    // Hangs, were an exchange still waiting.
+    await fixture.close();
+    await start();
   });
 
   test('because the agent left at a half-closed connection gets no 200', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RulesetLimit, RulesetRule } from '../../../policy/ruleset.ts';
 import { startFixture, type Fixture } from './fixture.ts';
 import {
@@ -150,6 +151,17 @@ describe('what was reserved', () => {
     fixture.setSecret(null);
     assert.equal((await ask(get())).status, 503);
     fixture.setSecret('again');
+    assert.deepEqual(await statusesOf(get(), get()), [200, 429]);
+  });
+
+  test('is given back when the agent leaves before it is sent', async () => {
+    fixture.swap({ grants: [limited({ max: 1 }, { credential: 'token' })] });
+    fixture.beforeResolve(() => sleep(200));
+    const socket = await openTunnel(fixture, origin.port);
+    socket.write(get());
+    await sleep(50);
+    socket.destroy();
+    await fixture.record();
     assert.deepEqual(await statusesOf(get(), get()), [200, 429]);
   });
 
