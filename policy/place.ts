@@ -29,7 +29,19 @@ export function placeOf(match: Placed, ruleset: Pick<Ruleset, 'destinations'>, s
   }
   const hosts = match.github === undefined ? match.hosts : githubHosts(match.github, stance);
   if (hosts === undefined) return { hosts: isGuard ? null : [], port: null, scheme: null };
-  return isGuard ? { hosts, port: null, scheme: null } : { hosts, port: 443, scheme: 'https' };
+  if (!isGuard) return { hosts, port: 443, scheme: 'https' };
+  return { hosts: withOtherNames(hosts, ruleset), port: null, scheme: null };
+}
+
+/** A Service has several names, and the agent chooses which of them it writes: a guard of one is a guard of all. */
+function withOtherNames(hosts: readonly string[], ruleset: Pick<Ruleset, 'destinations'>): readonly string[] {
+  const several = Object.values(ruleset.destinations).filter(({ names }) => names.length > 1);
+  if (several.length === 0) return hosts;
+  const patterns = hosts.map(compileHostPattern);
+  const others = several.flatMap(({ names }) =>
+    names.some((name) => patterns.some((isMeant) => isMeant(name.split('.')))) ? names : [],
+  );
+  return others.length === 0 ? hosts : [...new Set([...hosts, ...others])];
 }
 
 /** A condition on the place, for explanations and ceilings; requests are decided through the index. */
