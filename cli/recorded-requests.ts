@@ -91,7 +91,8 @@ function readLine(text: string, where: string): RecordedRequest | null {
     method,
     ...target,
     ...(scheme === 'tcp' ? { path: '', segments: [] } : {}),
-    headers: [],
+    // Lines have no headers; a body is taken for JSON, which rules look into, so that what it decides stays undecided.
+    headers: hasBody ? ['content-type', 'application/json'] : [],
     body: hasBody ? { kind: 'unread' } : noBody,
     placeholder: null,
   };

@@ -22,6 +22,8 @@ export interface Step {
   readonly test: Condition;
   /** What it must see of the body; null when the head suffices. */
   readonly need: ((reading: Reading) => BodyNeed | null) | null;
+  /** About the method, or what a path opens: settled without it where a request has nothing unusual. */
+  readonly isPlain?: true;
 }
 
 export interface CompiledLimit {
@@ -68,7 +70,7 @@ export function compileRule(
     rule.mcp === undefined ? null : onBody(compileMcp(rule.mcp, stance), mcpMaxBytes),
     githubStep(rule, stance),
     whenStep(rule, ruleset, stance),
-    formStep(rule, stance),
+    formStep(rule, ruleset, stance),
     ...limits.map((limit) => limitStep(limit, rule)),
   ].filter((step) => step !== null);
   return {
@@ -121,7 +123,7 @@ function onBody(test: Condition, maxBytes: number): Step {
 
 function methodStep({ methods }: RulesetRule, stance: Stance): Step | null {
   const test = compileMethods(methods, stance);
-  if (test === null || stance === 'grant') return test === null ? null : onHead(test);
+  if (test === null || stance === 'grant') return test === null ? null : { test, need: null, isPlain: true };
   // What the head rules out a form may still bring back.
   return {
     need: (reading) => (test(reading) === null ? null : formOverrideNeed(reading)),
@@ -134,10 +136,21 @@ function methodStep({ methods }: RulesetRule, stance: Stance): Step | null {
   };
 }
 
-/** A grant of some methods proves that a form asks for no other: the last to be looked at, after what rules say of it. */
-function formStep({ methods }: RulesetRule, stance: Stance): Step | null {
-  if (methods === undefined || stance === 'guard') return null;
+/**
+ * Where a grant, or its credential's ceiling, is about some methods, a form must ask for no other: the last to be looked
+ * at, after what rules say of it.
+ */
+function formStep(
+  { methods, credential = '' }: RulesetRule,
+  { credentials }: Pick<Ruleset, 'credentials'>,
+  stance: Stance,
+): Step | null {
+  const isBounded =
+    methods !== undefined ||
+    (credentials[credential]?.allow.some((entry) => entry.methods !== undefined) ?? false);
+  if (!isBounded || stance === 'guard') return null;
   return {
+    isPlain: true,
     need: formOverrideNeed,
     test: (reading) => (formOverrideNeed(reading) === null ? null : formOverride(reading)),
   };
@@ -150,10 +163,11 @@ function openStep(opened: readonly Opening[]): Step {
       { field: 'opens', message, reason: 'request_ambiguous' },
     ]),
   );
-  return onHead(({ request }) => {
+  const test: Condition = ({ request }) => {
     for (const opening of request.opens) if (!opened.includes(opening)) return misses[opening] ?? null;
     return null;
-  });
+  };
+  return { test, need: null, isPlain: true };
 }
 
 function fieldSteps({ query, headers, body }: RulesetRule, stance: Stance): (Step | null)[] {

@@ -76,9 +76,7 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
 
   /** Of a rule that asks for nothing but methods, besides what the index knows; else null. */
   function plainMask({ rule, steps: conditions }: CompiledRule): number | null {
-    // Methods are two steps, on the head and on a form; what a rule opens is one.
-    const others = conditions.length - (rule.methods === undefined ? 1 : 3);
-    return others === 0 ? methodBits.maskOf(rule.methods) : null;
+    return conditions.every((step) => step.isPlain === true) ? methodBits.maskOf(rule.methods) : null;
   }
 
   function needed(wanted: BodyNeed): void {

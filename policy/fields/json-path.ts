@@ -61,8 +61,13 @@ export function compileJsonSearch(
       return best(value as readonly JsonValue[], tokens, token === undefined ? at : at + 1);
     }
     if (Array.isArray(value)) {
-      const element = token.index < 0 ? undefined : (value as readonly JsonValue[])[token.index];
-      return element === undefined ? Found.nowhere : walk(element, tokens, at + 1);
+      const all = value as readonly JsonValue[];
+      const element = token.index < 0 ? undefined : all[token.index];
+      const there = element === undefined ? Found.nowhere : walk(element, tokens, at + 1);
+      if (there === Found.match) return there;
+      // Endpoints that take one of something often take a list of them, too.
+      const inEach = best(all, tokens, at);
+      return inEach > there ? inEach : there;
     }
     if (!isJsonObject(value)) return Found.nowhere;
     return token.isEvery ? best(value.values(), tokens, at + 1) : spellings(value, token, tokens, at + 1);

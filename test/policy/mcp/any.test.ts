@@ -93,5 +93,5 @@ it('No message makes its reading throw, and what a grant proves a guard does not
     }),
     { numRuns: 10_000 },
   );
-  assert.ok(calls > 50, `${calls} calls of tools were granted`);
+  assert.ok(calls > 10, `${calls} calls of tools were granted`);
 });
