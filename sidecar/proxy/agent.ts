@@ -1,8 +1,10 @@
-// The agent's side of one exchange: its request as it arrives, and the end of the answer.
+// The agent's side of one exchange: its request as it arrives, a refusal, and the end of the answer.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Refusal } from '../../policy/refusal.ts';
 import { discardBody } from './request-body.ts';
+import { createProblem, writeProblem } from './respond.ts';
+import type { Trail } from './trail.ts';
 import type { Tunnel } from './tunnel.ts';
 
 export interface Agent {
@@ -22,6 +24,19 @@ export function letContinue(agent: Agent): void {
   if (agent.message.headers.expect === undefined || agent.hasContinued === true) return;
   agent.response.writeContinue();
   agent.hasContinued = true;
+}
+
+/** Writes the whole answer; it ends as any other. */
+export function answerRefusal({ message, response }: Agent, trail: Trail, refusal: Refusal): void {
+  const problem = createProblem(trail.id, refusal, trail.decision);
+  if (trail.decision?.reason !== refusal.reason) trail.refusal = refusal;
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  // Where a request could not be read for certain, neither can the start of the next one (H-06).
+  writeProblem(response, problem, trail.request === null || !message.complete);
+  trail.status = problem.status;
 }
 
 /** Ends the answer, after what is left of the body: closing before would take the answer away with it. */

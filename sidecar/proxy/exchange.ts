@@ -13,7 +13,7 @@ import type { Secret } from '../credentials/secret.ts';
 import { asSidecarError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import type { Limits } from '../limits/limits.ts';
-import { endAnswer, letContinue, type Agent } from './agent.ts';
+import { answerRefusal, endAnswer, letContinue, type Agent } from './agent.ts';
 import {
   defaultMaxReadMs,
   prefixByLength,
@@ -27,7 +27,6 @@ import { refusalOfDecision, refuseChanged, refuseStale, type InFlight } from './
 import { findStrayPlaceholder } from './placeholder.ts';
 import { createRelay } from './relay.ts';
 import { createRequestBody } from './request-body.ts';
-import { createProblem, writeProblem } from './respond.ts';
 import { endTrail, startTrail, timed, type Trail } from './trail.ts';
 import { buildHeaders, type Slot } from './upstream-headers.ts';
 import type { Upstreams } from './upstream.ts';
@@ -78,10 +77,10 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     const trail = startTrail(agent.message, agent.tunnel);
     try {
       const refusal = await forward(agent, trail);
-      if (refusal !== null) await answerRefusal(agent, trail, refusal);
+      if (refusal !== null) answerRefusal(agent, trail, refusal);
     } catch (error) {
       trail.errorCode = asSidecarError(error).code;
-      await answerRefusal(agent, trail, refuse('sidecar_failed', 'Outrider failed to handle the request.'));
+      answerRefusal(agent, trail, refuse('sidecar_failed', 'Outrider failed to handle the request.'));
     }
     if (!agent.response.writableEnded) await endAnswer(agent);
     // Node reads the next request only once this one's body is out of the way.
@@ -287,17 +286,4 @@ function refuseSpent(decision: Decision, spent: LimitRefusal, trail: Trail): Ref
   const refusal = refusalOfDecision(limited) ?? refuseStale();
   if (spent.retryAfterMs === null) return refusal;
   return { ...refusal, retryAfter: Math.max(1, Math.ceil(spent.retryAfterMs / 1000)) };
-}
-
-async function answerRefusal(agent: Agent, trail: Trail, refusal: Refusal): Promise<void> {
-  const { message, response } = agent;
-  const problem = createProblem(trail.id, refusal, trail.decision);
-  if (trail.decision?.reason !== refusal.reason) trail.refusal = refusal;
-  if (response.headersSent || response.destroyed) {
-    response.destroy();
-    return;
-  }
-  // Where a request could not be read for certain, neither can the start of the next one (H-06).
-  writeProblem(response, problem, trail.request === null || !message.complete);
-  trail.status = problem.status;
 }

@@ -6,6 +6,7 @@ import type { Decision } from '../../policy/decision.ts';
 import { reasons } from '../../policy/reasons.ts';
 import { refuse, type Refusal } from '../../policy/refusal.ts';
 import type { CanonicalRequest } from '../../policy/request.ts';
+import type { Ruleset } from '../../policy/ruleset.ts';
 import type { Clock } from '../clock.ts';
 import type { Snapshot, SnapshotSource } from '../control/snapshot.ts';
 
@@ -29,8 +30,6 @@ interface Member {
 
 /** How far past the lease, or the end of a window, a stream can run. */
 const checkMs = 1000;
-/** What in a ruleset can decide otherwise at another time. */
-const timed: ReadonlySet<string> = new Set(['rules/schedule', 'rules/cel', 'observe']);
 
 export function createInFlight(snapshots: SnapshotSource, clock: Clock): InFlight {
   /**
@@ -45,14 +44,13 @@ export function createInFlight(snapshots: SnapshotSource, clock: Clock): InFligh
   const check = setInterval(() => {
     if (members.length === 0) return;
     if (!snapshots.fresh()) for (const { exchange } of members.slice()) exchange.cut(refuseStale());
-    const snapshot = snapshots.current();
-    if (snapshot === null || !snapshot.ruleset.requires.some((feature) => timed.has(feature))) return;
     // Windows begin and end on whole minutes; a clock in doubt ends them at once (P-14).
     const nowMs = clock.nowMs();
     const minute = nowMs === null ? null : Math.floor(nowMs / 60_000);
     if (minute === decidedAt) return;
     decidedAt = minute;
-    decideAgain(snapshot);
+    const snapshot = snapshots.current();
+    if (snapshot !== null && isTimed(snapshot.ruleset)) decideAgain(snapshot);
   }, checkMs).unref();
 
   function decideAgain(snapshot: Snapshot): void {
@@ -80,6 +78,17 @@ export function createInFlight(snapshots: SnapshotSource, clock: Clock): InFligh
       clearInterval(check);
     },
   };
+}
+
+/** Whether it can decide otherwise at another time. */
+function isTimed({ observeUntilMs, guards, grants }: Ruleset): boolean {
+  if (observeUntilMs !== null) return true;
+  return [guards, grants].some((rules) =>
+    rules.some(
+      ({ during, outside, when }) =>
+        during !== undefined || outside !== undefined || (when?.includes('now') ?? false),
+    ),
+  );
 }
 
 export function refuseStale(): Refusal {

@@ -131,7 +131,8 @@ describe('a body that breaks its rule is refused, and nothing of it reaches the 
         const answer = await ask(bytes);
         assert.deepEqual([answer.problem?.code, answer.status], [code, status], answer.body);
         assert.equal(origin.received.length, 0);
-        assert.ok(!answer.body.includes('500'), 'a value of the body is not repeated');
+        const words = `${answer.problem?.message} ${answer.problem?.closest?.message}`;
+        assert.doesNotMatch(words, /101|500/, 'a value of the body is not repeated');
       });
     }
   }
