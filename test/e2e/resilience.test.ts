@@ -22,6 +22,25 @@ const floor = {
   spec: { agents: {}, rules: [{ name: 'nowhere', action: 'Deny', hosts: ['forbidden.example.com'] }] },
 };
 
+/** On a path of its own: the caller, which goes on while the operator is away, is under no limit. */
+const limited = {
+  apiVersion: 'outrider.dev/v1alpha1',
+  kind: 'AgentPolicy',
+  metadata: { name: 'limited', namespace: 'research' },
+  spec: {
+    agents: { serviceAccounts: ['triage'] },
+    rules: [
+      {
+        name: 'few',
+        action: 'Allow',
+        destination: 'tracker',
+        paths: ['/limited'],
+        limits: [{ name: 'minute', max: 40, per: '1m' }],
+      },
+    ],
+  },
+};
+
 /** A CA of the operator lives so long here that one rotation happens during the test. */
 const shortLived = { ca: { lifetime: '75s', overlap: '15s' } };
 
@@ -197,6 +216,20 @@ describe('running agents', { skip: nodeSkipReason() ?? false, timeout: 900_000 }
     test.diagnostic(
       `refused ${tookMs} ms after the operator's last pod was gone, answered ${backMs} ms after it was scaled up`,
     );
+  });
+
+  it('a limit that pods share is counted by the operator that came back', async () => {
+    await node.kubectl(['apply', '-f', '-'], { stdin: stringify(limited) });
+    const url = 'https://tracker.upstream.svc:8443/limited';
+    const call = async (): Promise<string> =>
+      kubectl(
+        ...['exec', '-n', 'research', caller.pod, '-c', 'agent', '--', 'curl', '-sS', '-m', '20', '-o'],
+        ...['/dev/null', '-w', '%{http_code}', url],
+      );
+    // Long enough for a share to be kept, and kept again: at most once in five seconds.
+    await waitFor({ what: 'the limit is used up', timeoutMs: 60_000, everyMs: 200 }, async () => {
+      return (await call()) === '429';
+    });
   });
 
   it('in all of this the operator used every verb that it is granted, and was refused none', async () => {
