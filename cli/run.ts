@@ -7,7 +7,6 @@ import { dirname, join } from 'node:path';
 import { agentVariables } from '../policy/agent-environment.ts';
 import { placeholder } from '../policy/contract.ts';
 import type { Audit } from '../sidecar/audit/record.ts';
-import { createClock } from '../sidecar/clock.ts';
 import { compileSnapshot, createStaticSnapshots } from '../sidecar/control/snapshot.ts';
 import { createCredentials } from '../sidecar/credentials/credentials.ts';
 import { createFileProvider } from '../sidecar/credentials/file.ts';
@@ -65,7 +64,8 @@ export async function run(options: RunOptions): Promise<number> {
     snapshots,
     credentials,
     limits,
-    clock: createClock(),
+    // Nobody here could say that it is right again after a laptop slept.
+    clock: { nowMs: Date.now, confirm: () => {} },
     authority,
     resolver,
     audit,
