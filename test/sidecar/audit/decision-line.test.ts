@@ -76,6 +76,8 @@ test('an allowed request', () => {
     durationMs: 12.5,
     requestBytes: 0,
     responseBytes: 1024,
+    observed: false,
+    shadow: null,
     entry: 'connect',
     capture: 'cooperative',
     traceId: agentTrace,
