@@ -60,11 +60,34 @@ function agentOf(namespace: string, serviceAccount: string, labels: Record<strin
   return { namespace, serviceAccount, namespaceLabels: {}, podLabels: [labels] };
 }
 
-/** What selects namespaces by label, such as `AgentDestination wiki`. */
-export function namespaceSelectors(resources: readonly AnyResource[]): string[] {
+/**
+ * What selects namespaces by label, such as `AgentDestination wiki`.
+ * @param namespace only what can concern this one: guards of the cluster, and what objects of the namespace name.
+ */
+export function namespaceSelectors(resources: readonly AnyResource[], namespace?: string): string[] {
+  const own = resources.filter(({ metadata }) => metadata.namespace === namespace);
+  const named = new Set(own.flatMap(namesIn));
   return resources
     .filter((resource) => Object.keys(namespaceSelectorOf(resource) ?? {}).length > 0)
-    .map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    .map((resource) => ({ resource, name: `${resource.kind} ${resource.metadata.name}` }))
+    .filter(
+      ({ resource, name }) =>
+        namespace === undefined || resource.kind === 'ClusterAgentPolicy' || named.has(name),
+    )
+    .map(({ name }) => name);
+}
+
+/** The stores and destinations that a policy or credential names. */
+function namesIn(resource: AnyResource): string[] {
+  const destinations = (rules: readonly { readonly destination?: string | undefined }[]): string[] =>
+    rules.flatMap(({ destination }) => (destination === undefined ? [] : `AgentDestination ${destination}`));
+  if (resource.kind === 'AgentPolicy') return destinations(resource.spec.rules ?? []);
+  if (resource.kind !== 'AgentCredential') return [];
+  const { source, allow } = resource.spec;
+  return [
+    ...(source.vault === undefined ? [] : [`AgentSecretStore ${source.vault.store}`]),
+    ...destinations(allow),
+  ];
 }
 
 function namespaceSelectorOf(resource: AnyResource): LabelSelector | undefined {

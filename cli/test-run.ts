@@ -51,7 +51,7 @@ function runTest(test: PolicyTest, tested: GoodFiles, floors: GoodFiles, reached
   const resources = [...tested.found, ...floors.found].map(({ resource }) => resource);
   const written =
     test.namespaceLabels ?? tested.namespaces.get(namespace) ?? floors.namespaces.get(namespace);
-  const { assumed } = knowNamespace(resources, written);
+  const { assumed } = knowNamespace(resources, written, namespace);
   if (assumed.length > 0) {
     const text = `${assumed.join(', ')} selects namespaces by label, and nobody says which labels ${namespace} has: write spec.agent.namespaceLabels, or keep its Namespace object beside the policies`;
     return [

@@ -51,15 +51,19 @@ export interface NamespaceKnowledge {
   readonly assumed: readonly string[];
 }
 
-/** @param labels null when they are not known. */
+/**
+ * @param labels null when they are not known.
+ * @param namespace whose agents it is about; absent: of any.
+ */
 export function knowNamespace(
   resources: readonly AnyResource[],
   labels: Labels | null | undefined,
+  namespace?: string,
 ): NamespaceKnowledge {
   if (labels != null) return { resources, namespaceLabels: labels, assumed: [] };
   return {
     resources: openNamespaceSelectors(resources),
     namespaceLabels: {},
-    assumed: namespaceSelectors(resources),
+    assumed: namespaceSelectors(resources, namespace),
   };
 }

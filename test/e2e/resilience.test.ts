@@ -221,11 +221,9 @@ describe('running agents', { skip: nodeSkipReason() ?? false, timeout: 900_000 }
   it('a limit that pods share is counted by the operator that came back', async () => {
     await node.kubectl(['apply', '-f', '-'], { stdin: stringify(limited) });
     const url = 'https://tracker.upstream.svc:8443/limited';
+    const command = ['curl', '-sS', '-m', '20', '-o', '/dev/null', '-w', '%{http_code}', url];
     const call = async (): Promise<string> =>
-      kubectl(
-        ...['exec', '-n', 'research', caller.pod, '-c', 'agent', '--', 'curl', '-sS', '-m', '20', '-o'],
-        ...['/dev/null', '-w', '%{http_code}', url],
-      );
+      kubectl('exec', '-n', 'research', caller.pod, '-c', 'agent', '--', ...command);
     // Long enough for a share to be kept, and kept again: at most once in five seconds.
     await waitFor({ what: 'the limit is used up', timeoutMs: 60_000, everyMs: 200 }, async () => {
       return (await call()) === '429';
