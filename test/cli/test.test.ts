@@ -248,7 +248,7 @@ describe('outrider test fails', () => {
     ],
     'when a selector goes by labels of a namespace that nobody names': [
       {
-        'p.yaml': rules(allow),
+        'p.yaml': rules(allow, { name: 'private', action: 'Allow', destination: 'd' }),
         'd.yaml': destination({
           host: { name: 'w.example', port: 1, cidrs: ['10.0.0.0/8'] },
           namespaceSelector: { matchLabels: { team: 'a' } },
