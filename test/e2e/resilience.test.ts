@@ -35,7 +35,7 @@ const limited = {
         action: 'Allow',
         destination: 'tracker',
         paths: ['/limited'],
-        limits: [{ name: 'minute', max: 40, per: '1m' }],
+        limits: [{ name: 'hour', max: 12, per: '1h' }],
       },
     ],
   },
@@ -225,7 +225,7 @@ describe('running agents', { skip: nodeSkipReason() ?? false, timeout: 900_000 }
     const call = async (): Promise<string> =>
       kubectl('exec', '-n', 'research', caller.pod, '-c', 'agent', '--', ...command);
     // Long enough for a share to be kept, and kept again: at most once in five seconds.
-    await waitFor({ what: 'the limit is used up', timeoutMs: 60_000, everyMs: 200 }, async () => {
+    await waitFor({ what: 'the limit is used up', timeoutMs: 100_000, everyMs: 500 }, async () => {
       return (await call()) === '429';
     });
   });
