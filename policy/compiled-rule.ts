@@ -3,6 +3,7 @@
 
 import { compileWhen } from './cel/when.ts';
 import { openingMessages } from './canonical.ts';
+import type { Decision } from './decision.ts';
 import { isNotRead } from './content/content.ts';
 import { compileAmount } from './fields/amount.ts';
 import { compileBody } from './fields/body.ts';
@@ -36,6 +37,8 @@ export interface CompiledRule {
   readonly rule: RulesetRule;
   /** Whether everything that it matches lies inside its credential's ceiling: known when it is first asked. */
   insideCeiling: boolean | null;
+  /** What is decided when this rule alone decides, and nothing else adds to it: the same for every request. */
+  outcome: Decision | null;
   /** Position by (policy, rule): the lowest that matches is recorded. */
   readonly order: number;
   readonly steps: readonly Step[];
@@ -76,6 +79,7 @@ export function compileRule(
   return {
     rule,
     insideCeiling: null,
+    outcome: null,
     order,
     steps,
     limits,

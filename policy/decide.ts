@@ -77,7 +77,7 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
   function outcome(engine: Engine, reading: Reading): Decision | BodyNeeded {
     const found = engine.judge(reading);
     const { denying, granting, need, mayGrant } = found;
-    if (denying !== null) return denied(denying.rule, reading);
+    if (denying !== null) return denied(denying, reading);
     const observing = granting.length === 0 && isObserved(reading);
     if (need !== null && (granting.length > 0 || mayGrant || observing)) return { action: 'read', ...need };
     if (granting.length > 0) return granted(found, reading);
@@ -87,12 +87,13 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
   }
 
   /** A guard that applies because the body cannot be read says so: sending it readable is what helps. */
-  function denied(rule: RulesetRule, reading: Reading): Decision {
+  function denied(guard: CompiledRule, reading: Reading): Decision {
+    const { rule } = guard;
     const looksAtBody = rule.body !== undefined || rule.mcp !== undefined;
     if (looksAtBody && reading.request.body.kind === 'read' && isUnreadable(reading.content())) {
       return refusalBy(revision, 'body_unreadable', rule, reasons.body_unreadable);
     }
-    return refusalBy(revision, 'denied_by_rule', rule);
+    return (guard.outcome ??= refusalBy(revision, 'denied_by_rule', rule));
   }
 
   function ungranted(engine: Engine, reading: Reading): Decision {
@@ -120,6 +121,9 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
     if (rule.credential !== undefined && !isCovered(chosen, rule.credential)) {
       const refused = outsideCeiling(rule, rule.credential, reading);
       if (refused !== null) return refused;
+    }
+    if (granting.length === 1 && holding.length === 0 && chosen.limits.length === 0) {
+      return (chosen.outcome ??= allowanceBy(revision, rule, granting, []));
     }
     const { charges, beyond, toApprove } = takeLimits(granting, reading);
     if (beyond !== null) {

@@ -32,7 +32,7 @@ export function fieldRank(field: string): number {
 export function explainMiss({ field, message }: Miss, request: CanonicalRequest): string {
   // What asks for something else than the field's own values is a whole sentence already.
   const seen = message.startsWith('The rule ') ? seenIn(field, request) : null;
-  return seen === null ? message : `${message.replace(/\.$/, '')}, not ${seen}.`;
+  return seen === null ? message : `${message.slice(0, -1)}, not ${seen}.`;
 }
 
 function seenIn(field: string, { scheme, host, port, method, path }: CanonicalRequest): string | null {
