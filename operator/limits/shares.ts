@@ -168,7 +168,9 @@ function carryOut(planned: Plan, { uid, nowMs, createId }: Asking): LimitAnswer 
   }
   if (ask.overdrawn > 0) spend(counter, ask.overdrawn, nowMs);
   const retryMs = refusal === 'unavailable' ? othersMs : retryAfterMs(counter, ask.need, max, nowMs);
-  const answer = { granted, renewed, refusal, retryAfterMs: refusal === null ? null : retryMs };
+  // Whole milliseconds, as the contract has them: the leader's clock has fractions.
+  const retryAfter = refusal === null || retryMs === null ? null : Math.ceil(retryMs);
+  const answer = { granted, renewed, refusal, retryAfterMs: retryAfter };
   const amount = sum(renewed) + granted;
   if (amount === 0) return { share: null, ...answer };
   const untilMs = nowMs + countedLifetimeMs(windowMs);

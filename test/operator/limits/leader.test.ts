@@ -82,6 +82,16 @@ describe('the leader’s refusals', () => {
     assert.equal((await ask(leader, { need: 1 })).granted, 1);
   });
 
+  it('says whole milliseconds, though its clock has fractions: sidecars take nothing else for an answer', async () => {
+    const leader = startLeader();
+    nowMs = 0.25;
+    await ask(leader, { need: 10 });
+    nowMs = 1234.567;
+    const { refusal, retryAfterMs } = await ask(leader, { need: 1 });
+    assert.equal(refusal, 'exceeded');
+    assert.ok(Number.isSafeInteger(retryAfterMs), `${retryAfterMs}`);
+  });
+
   it('what another pod holds unspent is unavailable, until that pod says that it spent it', async () => {
     const leader = startLeader();
     const { share } = await ask(leader, { uid: 'b', need: 10 });
