@@ -1,6 +1,6 @@
 // Whether an act lies within the repositories and branches of a rule: proved for a grant, not ruled out for a guard.
 
-import { matchText } from '../glob.ts';
+import { compileGlob } from '../glob.ts';
 import { compilePathPattern, type Match } from '../match.ts';
 import type { Stance } from '../reading.ts';
 import type { RulesetGithub } from '../ruleset.ts';
@@ -73,16 +73,19 @@ function guardScope({ repositories, branches }: RulesetGithub): Scope {
 function compileRepositories(globs: readonly string[]): (owner: string, name: string) => boolean {
   const folded = globs.map((glob) => glob.toLowerCase());
   const exact = new Set(folded.filter((glob) => !glob.includes('*')));
-  const pairs: (readonly [owner: string, name: string])[] = [];
+  const pairs: {
+    readonly isOwner: (owner: string) => boolean;
+    readonly isName: (name: string) => boolean;
+  }[] = [];
   const others: Match[] = [];
   for (const glob of folded.filter((each) => each.includes('*'))) {
     const [owner = '', name = '', ...more] = glob.split('/');
     if (glob.includes('**') || more.length > 0) others.push(compilePathPattern(`/${glob}`));
-    else pairs.push([owner, name]);
+    else pairs.push({ isOwner: compileGlob(owner), isName: compileGlob(name) });
   }
   return (owner, name) =>
     (exact.size > 0 && exact.has(`${owner}/${name}`)) ||
-    pairs.some(([owners, names]) => matchText(owners, owner) && matchText(names, name)) ||
+    pairs.some(({ isOwner, isName }) => isOwner(owner) && isName(name)) ||
     others.some((match) => match([owner, name]));
 }
 

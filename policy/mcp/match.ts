@@ -2,7 +2,7 @@
 
 import { isTooLong } from '../content/content.ts';
 import { compileArguments } from '../fields/arguments.ts';
-import { matchText } from '../glob.ts';
+import { compileGlob } from '../glob.ts';
 import { compilePathPattern } from '../match.ts';
 import type { Condition, Miss, Stance } from '../reading.ts';
 import type { RulesetMcp } from '../ruleset.ts';
@@ -80,9 +80,9 @@ function isOfSession({ kind, method }: McpMessage): boolean {
 }
 
 function compileTool(tool: NonNullable<RulesetMcp['tools']>[number], stance: Stance): Tool {
-  const pattern = stance === 'grant' ? tool.name : foldToolName(tool.name);
+  const matches = compileGlob(stance === 'grant' ? tool.name : foldToolName(tool.name));
   const isNamed = ({ tool: exact, foldedTool }: McpMessage): boolean =>
-    matchText(pattern, (stance === 'grant' ? exact : foldedTool) ?? '');
+    matches((stance === 'grant' ? exact : foldedTool) ?? '');
   if (tool.arguments === undefined) return { isNamed, findMiss: () => null };
   const findMiss = compileArguments(tool.arguments, stance);
   // Made once for each of its misses, so that requests make none.
