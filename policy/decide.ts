@@ -118,7 +118,8 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
       return refusalBy(revision, 'credential_ambiguous', granting[0]?.rule, message);
     }
     const { rule } = chosen;
-    if (rule.credential !== undefined && !isCovered(chosen, rule.credential)) {
+    const isPlain = request.opens.length === 0;
+    if (rule.credential !== undefined && !(isPlain && isCovered(chosen, rule.credential))) {
       const refused = outsideCeiling(rule, rule.credential, reading);
       if (refused !== null) return refused;
     }

@@ -122,14 +122,19 @@ export function guardReadings(request: CanonicalRequest): readonly (readonly str
   while (folded.length > 1 && folded.at(-1) === '') folded.pop();
   const isPlain = opens.length === 0 && !folded.some((segment) => segment.includes('%'));
   if (isPlain) return [folded];
-  const cut = folded.map(withoutParameters);
-  const split = folded.flatMap(splitSlashes);
-  const readings = [folded, cut, split, split.map(withoutParameters), cut.flatMap(splitSlashes)];
+  const readings = openedReadings(folded);
   const twice = folded.map(decodedAgain);
   if (twice.some((segment, at) => segment !== folded[at])) {
     readings.push(twice, twice.flatMap(splitSlashes), twice.flatMap(splitSlashes).map(withoutParameters));
   }
   return readings;
+}
+
+/** What servers make of a path with slashes or parameters inside its segments: kept, split, cut, or both. */
+export function openedReadings(segments: readonly string[]): (readonly string[])[] {
+  const cut = segments.map(withoutParameters);
+  const split = segments.flatMap(splitSlashes);
+  return [segments, cut, split, split.map(withoutParameters), cut.flatMap(splitSlashes)];
 }
 
 /** Some servers cut each segment at its parameters (RFC 3986 section 3.3). */
