@@ -21,6 +21,7 @@ export const reasons = {
   tls_handshake_failed: 'The TLS handshake of the agent with Outrider failed.',
   protocol_unsupported: 'This protocol is not governed yet, so it is refused.',
   expectation_unsupported: 'Only Expect: 100-continue is supported.',
+  overloaded: 'The memory for bodies that rules look into is used up.',
   request_timeout: 'The body of the request did not arrive in time.',
   target_too_long: 'The request target is longer than 8 KiB.',
   headers_too_large: 'The request has more than 100 headers or more than 64 KiB of them.',

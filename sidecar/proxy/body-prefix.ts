@@ -4,6 +4,7 @@ import { mediaKind } from '../../policy/content/media-type.ts';
 import type { BodyNeed } from '../../policy/reading.ts';
 import { refuse, type Refusal } from '../../policy/refusal.ts';
 import type { Agent } from './agent.ts';
+import type { BodyClaim } from './body-memory.ts';
 import type { AgentHeaders } from './headers.ts';
 
 export interface BodyPrefix {
@@ -15,6 +16,14 @@ export type PrefixOutcome = BodyPrefix | Refusal | 'gone';
 
 /** How long an agent may take for what rules need to see: a slow one holds memory meanwhile. */
 export const defaultMaxReadMs = 60_000;
+
+const full: Refusal = {
+  ...refuse(
+    'overloaded',
+    'Other requests of this pod hold all memory for bodies; try again when they have ended.',
+  ),
+  retryAfter: 1,
+};
 
 /** Most bodies that rules look into fit; those that do not double it. */
 const firstCapacityBytes = 16 * 1024;
@@ -36,7 +45,12 @@ export function prefixByLength(
  * Reads until the body ends, until what is needed is there, or until it is certain to be too long. What was read
  * beyond that stays in the prefix, and the rest in the message, paused.
  */
-export function readPrefix(agent: Agent, need: BodyNeed, maxReadMs: number): Promise<PrefixOutcome> {
+export function readPrefix(
+  agent: Agent,
+  need: BodyNeed,
+  claim: BodyClaim,
+  maxReadMs: number,
+): Promise<PrefixOutcome> {
   const { message } = agent;
   if (message.destroyed) return Promise.resolve('gone');
   if (agent.broken !== undefined) return Promise.resolve(agent.broken);
@@ -55,7 +69,14 @@ export function readPrefix(agent: Agent, need: BodyNeed, maxReadMs: number): Pro
     function onData(chunk: Buffer): void {
       const end = length + chunk.length;
       if (end > held.length) {
-        const grown = Buffer.alloc(Math.max(end, 2 * held.length, firstCapacityBytes));
+        // Never more ahead than the longest body that is still of use.
+        const ahead = Math.min(2 * held.length, need.maxBytes + 1);
+        const capacity = Math.max(end, ahead, firstCapacityBytes);
+        if (!claim.hold(capacity)) {
+          finish(full);
+          return;
+        }
+        const grown = Buffer.alloc(capacity);
         held.copy(grown, 0, 0, length);
         held = grown;
       }

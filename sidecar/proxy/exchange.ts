@@ -14,6 +14,7 @@ import { asSidecarError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import type { Limits } from '../limits/limits.ts';
 import { answerRefusal, endAnswer, letContinue, type Agent } from './agent.ts';
+import { createBodyMemory, type BodyClaim } from './body-memory.ts';
 import {
   defaultMaxReadMs,
   prefixByLength,
@@ -41,6 +42,8 @@ export interface ExchangeOptions {
   readonly audit: Audit;
   /** How long an agent may take for what rules need to see of a body. */
   readonly maxReadMs?: number;
+  /** What bodies that rules look into may take together. */
+  readonly maxHeldBytes?: number;
 }
 
 /** What goes into the request's one authentication slot. */
@@ -72,6 +75,7 @@ export type HandleExchange = (agent: Agent) => Promise<void>;
 export function createExchangeHandler(options: ExchangeOptions): HandleExchange {
   const { snapshots, credentials, limits, upstreams, inFlight, audit, clock } = options;
   const { maxReadMs = defaultMaxReadMs } = options;
+  const memory = createBodyMemory(options.maxHeldBytes);
 
   return async (agent) => {
     const trail = startTrail(agent.message, agent.tunnel);
@@ -94,10 +98,12 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     if (isRefusal(head)) return head;
     trail.request = head.request;
     const charging = createCharging(limits);
+    const claim = memory.claim();
     try {
-      return await forwardRead(head, agent, trail, charging);
+      return await forwardRead(head, agent, trail, charging, claim);
     } finally {
       charging.end();
+      claim.end();
     }
   }
 
@@ -107,6 +113,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     agent: Agent,
     trail: Trail,
     charging: Charging,
+    claim: BodyClaim,
   ): Promise<Refusal | null> {
     let head = read;
     let prefix: BodyPrefix | null = null;
@@ -116,7 +123,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
       if (snapshot === null || !snapshots.fresh()) return refuseStale();
       const decision = decide(head, snapshot, trail);
       if (!isDecided(decision)) {
-        const outcome = await readBody(head, agent, decision, trail);
+        const outcome = await readBody(head, agent, decision, claim, trail);
         if (outcome === 'gone') return null;
         if (isRefusal(outcome)) return outcome;
         prefix = outcome;
@@ -152,12 +159,13 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     { headers }: Head,
     agent: Agent,
     need: BodyNeeded,
+    claim: BodyClaim,
     trail: Trail,
   ): Promise<PrefixOutcome> {
     const known = prefixByLength(headers, need);
     if (known !== null) return known;
     letContinue(agent);
-    const outcome = await readPrefix(agent, need, maxReadMs);
+    const outcome = await readPrefix(agent, need, claim, maxReadMs);
     // Whoever left half of a body must not be told that all is well.
     if (outcome === 'gone') agent.response.destroy();
     else if (!isRefusal(outcome)) trail.requestBytes = outcome.bytes.length;

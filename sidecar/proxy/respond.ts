@@ -33,6 +33,7 @@ const statuses: Readonly<Record<Reason, number>> = {
   policy_stale: 503,
   secret_unavailable: 503,
   limit_unavailable: 503,
+  overloaded: 503,
   // the upstream: it answers wrongly, or not at all
   upstream_untrusted: 502,
   upstream_invalid: 502,

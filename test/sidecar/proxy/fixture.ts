@@ -51,6 +51,7 @@ export interface FixtureOptions {
   readonly port?: number;
   readonly clock?: Clock;
   readonly maxReadMs?: number;
+  readonly maxHeldBytes?: number;
 }
 
 const bearer: RulesetCredential = {
@@ -135,6 +136,7 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     },
     audit,
     ...(options.maxReadMs === undefined ? {} : { maxReadMs: options.maxReadMs }),
+    ...(options.maxHeldBytes === undefined ? {} : { maxHeldBytes: options.maxHeldBytes }),
   });
   const close = async (): Promise<void> => {
     await proxy.close();
