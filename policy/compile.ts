@@ -11,15 +11,8 @@ import type { AgentCredential, AgentDestination, AgentSecretStore } from './reso
 import { durationMs } from './resources/names.ts';
 import type { Labels } from './resources/selector.ts';
 import { opensTo, type Agent } from './selection.ts';
-import {
-  canonicalJson,
-  rulesetRevision,
-  type Ruleset,
-  type RulesetCredential,
-  type RulesetDestination,
-  type RulesetStore,
-  type RulesetTelemetry,
-} from './ruleset.ts';
+import { canonicalJson, rulesetRevision, type Ruleset, type RulesetDestination, type RulesetTelemetry } from './ruleset.ts';
+import type { RulesetCredential, RulesetStore } from './ruleset-credential.ts';
 
 export interface CompileInput {
   readonly agent: Agent;

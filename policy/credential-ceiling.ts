@@ -6,7 +6,8 @@ import { compilePlace, openedReadings } from './place.ts';
 import type { Condition, Reading } from './reading.ts';
 import { createRuleIndex } from './rule-index.ts';
 import { matchCovers } from './overlap.ts';
-import type { Ruleset, RulesetCredential, RulesetMatch, RulesetRule } from './ruleset.ts';
+import type { Ruleset, RulesetMatch, RulesetRule } from './ruleset.ts';
+import type { RulesetCredential } from './ruleset-credential.ts';
 
 interface OpenedEntry {
   readonly isPlaced: Condition;

@@ -13,6 +13,7 @@ export const reasons = {
   credential_ambiguous: 'Two credentials could be used; the request must name one by its placeholder.',
   credential_ceiling: 'The credential is not allowed to go there.',
   secret_unavailable: 'The secret could not be had from its source.',
+  request_unsignable: 'The credential cannot be put on this request as it is.',
   request_malformed: 'The request is not valid HTTP.',
   request_ambiguous: 'The request can be read in two ways.',
   body_unreadable: 'A rule governs the body, and it cannot be read in one way.',

@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Opening } from './request.ts';
+import type { RulesetCredential, RulesetStore } from './ruleset-credential.ts';
 
 /** What a sidecar of this version enforces. A ruleset names what it needs in `requires`. */
 export const features = [
@@ -19,9 +20,29 @@ export const features = [
   'rules/status-only',
   'observe',
   'destination/http',
+  'rules/minting',
   'inject/bearer',
+  'inject/basic',
+  'inject/header',
+  'inject/query',
+  'inject/path',
+  'inject/body',
+  'inject/awsSigV4',
+  'inject/oauth1',
+  'inject/hmac',
+  'inject/oauth2',
+  'inject/githubApp',
+  'inject/googleServiceAccount',
+  'inject/per-entry',
+  'placeholder-file',
   'source/vault',
+  'source/vault/dynamic',
+  'source/awsSecretsManager',
   'source/file',
+  'source/file/volume',
+  'source/fields',
+  'store/vault/jwt',
+  'store/vault/appRole',
 ] as const;
 export type Feature = (typeof features)[number];
 
@@ -160,31 +181,6 @@ export interface RulesetApproval {
   readonly groups: readonly string[];
   readonly waitMs: number;
   readonly expiresMs: number;
-}
-
-export interface RulesetCredential {
-  readonly source:
-    | { readonly kind: 'vault'; readonly store: string; readonly role: string; readonly kv: RulesetKv }
-    | { readonly kind: 'file'; readonly path: string };
-  /** The ceiling: outside these the credential is never sent, whatever a grant says. */
-  readonly allow: readonly RulesetMatch[];
-  readonly inject: { readonly kind: 'bearer' };
-  readonly refreshIntervalMs: number;
-}
-
-export interface RulesetKv {
-  readonly mount: string;
-  readonly path: string;
-  readonly version: 1 | 2;
-  readonly field: string;
-}
-
-export interface RulesetStore {
-  readonly kind: 'vault';
-  readonly address: string;
-  readonly caBundle?: string;
-  readonly namespace?: string;
-  readonly auth: { readonly kind: 'kubernetes'; readonly mount: string };
 }
 
 export interface RulesetDestination {

@@ -86,6 +86,47 @@ export const errorCatalogue = {
     message:
       'The secret holds a space, control or non-ASCII character (often a line end) that its slot cannot carry; store it without.',
   },
+  SECRET_NOT_JSON: {
+    retryable: true,
+    message:
+      'The secret is not a JSON object, so it has no fields; leave field and fields out, or store one.',
+  },
+  SECRET_FIELD_MISSING: { retryable: true, message: 'The secret has no such field.' },
+  SECRET_FIELD_NOT_TEXT: { retryable: true, message: 'The field of the secret is not a string.' },
+  SECRET_PART_MISSING: { retryable: true, message: 'The secret lacks a part that the injection needs.' },
+  SECRET_KEY_INVALID: {
+    retryable: true,
+    message: 'The secret is not a private key that the injection can sign with; store it as PEM text.',
+  },
+  VOLUME_MISSING: {
+    retryable: true,
+    message:
+      'The pod has no volume for this file; it was created before the AgentCredential, or the volume is empty.',
+  },
+  TOKEN_ENDPOINT_UNKNOWN: {
+    retryable: false,
+    message:
+      'The token endpoint is neither on the shipped list nor an AgentDestination open to this namespace.',
+  },
+  TOKEN_ENDPOINT_UNREACHABLE: {
+    retryable: true,
+    message: 'The token endpoint cannot be reached, or not in time.',
+  },
+  TOKEN_ENDPOINT_UNTRUSTED: {
+    retryable: true,
+    message: 'The token endpoint could not prove its name over TLS.',
+  },
+  TOKEN_ENDPOINT_UNAVAILABLE: {
+    retryable: true,
+    message: 'The token endpoint answered that it cannot serve now.',
+  },
+  TOKEN_ENDPOINT_UNREADABLE: { retryable: true, message: 'What the token endpoint answered is not a token.' },
+  MINT_REFUSED: { retryable: true, message: 'The token endpoint does not accept the secret.' },
+  REFRESH_TOKEN_UNVERSIONED: {
+    retryable: false,
+    message:
+      'A rotating refresh token needs a source that can compare and set: a Vault KV engine of version 2, written as `field` or `fields`.',
+  },
   FILE_PATH_INVALID: {
     retryable: false,
     message: 'The path must be relative, without empty, `.` or `..` segments.',

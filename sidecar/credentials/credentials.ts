@@ -2,7 +2,8 @@
 // drops them all.
 
 import type { CredentialReport } from '../../policy/contract.ts';
-import { canonicalJson, type Ruleset, type RulesetCredential } from '../../policy/ruleset.ts';
+import { canonicalJson, type Ruleset } from '../../policy/ruleset.ts';
+import type { RulesetCredential } from '../../policy/ruleset-credential.ts';
 import type { Snapshot, SnapshotSource } from '../control/snapshot.ts';
 import { SidecarError } from '../errors.ts';
 import { createCachedCredential, type CachedCredential } from './cached-credential.ts';

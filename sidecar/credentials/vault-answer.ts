@@ -1,6 +1,6 @@
 // What Vault's answers mean, as codes with the field that must change. Nothing that Vault says is passed on.
 
-import type { RulesetKv } from '../../policy/ruleset.ts';
+import type { RulesetKv } from '../../policy/ruleset-credential.ts';
 import { SidecarError } from '../errors.ts';
 import { kvPath } from './vault-path.ts';
 import { maxSecretBytes } from './provider.ts';

@@ -1,6 +1,6 @@
 // Paths and addresses of Vault, built so that no name can climb out of its mount or into another API.
 
-import type { RulesetKv, RulesetStore } from '../../policy/ruleset.ts';
+import type { RulesetKv, RulesetStore } from '../../policy/ruleset-credential.ts';
 import { SidecarError } from '../errors.ts';
 
 /** The API path that reads a KV secret; Vault's policies name the same path. */

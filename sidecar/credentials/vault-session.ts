@@ -3,7 +3,7 @@
 // it has Vault ask the cluster again whether this pod is still who it was.
 
 import { readFile } from 'node:fs/promises';
-import type { RulesetKv } from '../../policy/ruleset.ts';
+import type { RulesetKv } from '../../policy/ruleset-credential.ts';
 import { SidecarError } from '../errors.ts';
 import {
   loginFailure,

@@ -3,7 +3,8 @@
 
 import { join } from 'node:path';
 import { storeTokenFile } from '../../policy/contract.ts';
-import { canonicalJson, type RulesetStore } from '../../policy/ruleset.ts';
+import { canonicalJson } from '../../policy/ruleset.ts';
+import type { RulesetStore } from '../../policy/ruleset-credential.ts';
 import { SidecarError } from '../errors.ts';
 import type { Provider } from './provider.ts';
 import { fieldOf } from './vault-answer.ts';

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { compileDecider, decideWhole } from '../../policy/decide.ts';
 import type { Decision } from '../../policy/decision.ts';
 import type { CanonicalRequest } from '../../policy/request.ts';
-import type { Ruleset, RulesetCredential, RulesetRule } from '../../policy/ruleset.ts';
+import type { Ruleset, RulesetRule } from '../../policy/ruleset.ts';
+import type { RulesetCredential } from '../../policy/ruleset-credential.ts';
 import { emptyRuleset } from '../../policy/ruleset.ts';
 import { canonicalRequest } from '../support/canonical-request.ts';
 

@@ -6,7 +6,8 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import type { CredentialReport } from '../../../policy/contract.ts';
-import type { Ruleset, RulesetCredential } from '../../../policy/ruleset.ts';
+import type { Ruleset } from '../../../policy/ruleset.ts';
+import type { RulesetCredential } from '../../../policy/ruleset-credential.ts';
 import { createCredentials, type Credentials } from '../../../sidecar/credentials/credentials.ts';
 import { createFileProvider } from '../../../sidecar/credentials/file.ts';
 import { renderSlot } from '../../../sidecar/credentials/inject/inject.ts';

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import { storeTokenFile } from '../../../policy/contract.ts';
-import type { RulesetStore } from '../../../policy/ruleset.ts';
+import type { RulesetStore } from '../../../policy/ruleset-credential.ts';
 import { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
 import { createAuthority, type Authority, type Certificate } from '../../cluster/certificates.ts';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { inspect, promisify } from 'node:util';
 import { storeTokenFile } from '../../../policy/contract.ts';
-import type { RulesetCredential, RulesetKv, RulesetStore } from '../../../policy/ruleset.ts';
+import type { RulesetCredential, RulesetKv, RulesetStore } from '../../../policy/ruleset-credential.ts';
 import { renderSlot } from '../../../sidecar/credentials/inject/inject.ts';
 import type { Provider } from '../../../sidecar/credentials/provider.ts';
 import { createVaultProvider } from '../../../sidecar/credentials/vault.ts';

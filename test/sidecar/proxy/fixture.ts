@@ -2,12 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { requirements } from '../../../policy/requirements.ts';
-import {
-  emptyRuleset,
-  type Ruleset,
-  type RulesetCredential,
-  type RulesetDestination,
-} from '../../../policy/ruleset.ts';
+import { emptyRuleset, type Ruleset, type RulesetDestination } from '../../../policy/ruleset.ts';
+import type { RulesetCredential } from '../../../policy/ruleset-credential.ts';
 import type { Audit, ExchangeRecord } from '../../../sidecar/audit/record.ts';
 import { createClock, type Clock } from '../../../sidecar/clock.ts';
 import { compileSnapshot, type Snapshot, type SnapshotSource } from '../../../sidecar/control/snapshot.ts';

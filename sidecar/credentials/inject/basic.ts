@@ -1,0 +1,12 @@
+import { SidecarError } from '../../errors.ts';
+import type { Injector } from './injector.ts';
+
+const missing = (): never => {
+  throw new SidecarError('SIDECAR_FAILED');
+};
+
+export const basic: Injector<'basic'> = {
+  check: missing,
+  places: () => ({ headers: [], query: [] }),
+  fill: missing,
+};
