@@ -2,6 +2,7 @@
 // messages of the ruleset stream. DESIGN of the project calls these the contract; each is public API.
 
 import type { Ruleset } from './ruleset.ts';
+import type { SecretVolume } from './ruleset-credential.ts';
 
 export const apiGroup = 'outrider.dev';
 export const apiVersion = 'outrider.dev/v1alpha1';
@@ -12,6 +13,7 @@ export const podPaths = {
   keys: '/var/run/outrider/keys',
   state: '/var/run/outrider/state',
   tokens: '/var/run/outrider/tokens',
+  secrets: '/var/run/outrider/secrets',
 } as const;
 
 /** Files in `podPaths.trust`. Java reads neither PEM nor OpenSSL's PKCS12, hence the JKS. */
@@ -38,6 +40,27 @@ export function storeTokenFile(store: string): string {
   return `store.${store}`;
 }
 
+/** As `storeTokenFile`, of the token for EKS Pod Identity. Only captured agents have one. */
+export function podIdentityTokenFile(store: string): string {
+  return `pod-identity.${store}`;
+}
+
+/** The directory under `podPaths.secrets` (in local mode under DIR/secrets) with the files of a volume. */
+export function secretDirectory(volume: SecretVolume): string {
+  return 'secret' in volume ? `secret.${volume.secret}` : `csi.${volume.csi}`;
+}
+
+/** Keys of the Secret with an AWS store's static keys, and so the names of their files. */
+export const staticKeyFiles = {
+  accessKeyId: 'access-key-id',
+  secretAccessKey: 'secret-access-key',
+  /** Optional. */
+  sessionToken: 'session-token',
+} as const;
+
+/** Audience that EKS Pod Identity asks for. */
+export const podIdentityAudience = 'pods.eks.amazonaws.com';
+
 /** Audience of the token that a sidecar (and a replica) shows the operator. */
 export const operatorAudience = 'outrider.dev/operator';
 
@@ -49,6 +72,16 @@ export const placeholderPrefix = 'outrider-placeholder.';
 
 export function placeholder(namespace: string, credential: string): string {
   return `${placeholderPrefix}${namespace}.${credential}`;
+}
+
+/** The file in the trust directory that stands in for a key file; written by the sidecar. */
+export function placeholderFile(credential: string): string {
+  return `placeholder.${credential}.json`;
+}
+
+/** Where agents of a pod see it. */
+export function placeholderFilePath(credential: string): string {
+  return `${podPaths.trust}/${placeholderFile(credential)}`;
 }
 
 export const annotations = {
