@@ -17,6 +17,7 @@ import { compilePaths, compilePlace } from './place.ts';
 import type { BodyNeed, Condition, Miss, Reading, Stance } from './reading.ts';
 import type { Opening } from './request.ts';
 import type { Ruleset, RulesetLimit, RulesetRule } from './ruleset.ts';
+import type { RulesetInject } from './ruleset-credential.ts';
 import { compileSchedule } from './schedule.ts';
 
 export interface Step {
@@ -35,9 +36,12 @@ export interface CompiledLimit {
 
 export interface CompiledRule {
   readonly rule: RulesetRule;
-  /** Whether everything that it matches lies inside its credential's ceiling: known when it is first asked. */
-  insideCeiling: boolean | null;
-  /** What is decided when this rule alone decides, and nothing else adds to it: the same for every request. */
+  /**
+   * How its credential is put on whatever it matches, where its ceiling gives all of that one answer; false where it does
+   * not. Known when it is first asked.
+   */
+  inject: RulesetInject | false | null;
+  /** What was decided last when this rule alone decided: the same for every request that gets the same injection. */
   outcome: Decision | null;
   /** Position by (policy, rule): the lowest that matches is recorded. */
   readonly order: number;
@@ -78,7 +82,7 @@ export function compileRule(
   ].filter((step) => step !== null);
   return {
     rule,
-    insideCeiling: null,
+    inject: null,
     outcome: null,
     order,
     steps,

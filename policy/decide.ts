@@ -3,12 +3,13 @@
 import { evaluate, type CompiledRule } from './compiled-rule.ts';
 import type { BodyNeeded, Decision } from './decision.ts';
 import { createEngine, type Engine, type Findings } from './engine.ts';
-import { compileCeiling, isInsideCeiling } from './credential-ceiling.ts';
+import { ambiguous, compileCeiling } from './credential-ceiling.ts';
 import { allowanceBy, ambiguityMessage, chooseGrant, hold, refusalBy, takeLimits } from './outcome.ts';
 import { createReading, isUnreadable, type Miss, type Reading, type Stance } from './reading.ts';
 import { reasons } from './reasons.ts';
 import type { CanonicalRequest, RequestBody } from './request.ts';
 import type { Ruleset, RulesetRule } from './ruleset.ts';
+import type { RulesetInject } from './ruleset-credential.ts';
 
 export interface Decider {
   /**
@@ -68,7 +69,10 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
     ),
   );
   const ceilings = new Map(
-    Object.entries(ruleset.credentials).map(([name, { allow }]) => [name, compileCeiling(allow, ruleset)]),
+    Object.entries(ruleset.credentials).map(([name, credential]) => [
+      name,
+      compileCeiling(credential, ruleset),
+    ]),
   );
   const { halt, observeUntilMs, agent } = ruleset;
   const halted: Decision | null =
@@ -82,7 +86,7 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
     if (need !== null && (granting.length > 0 || mayGrant || observing)) return { action: 'read', ...need };
     if (granting.length > 0) return granted(found, reading);
     return observing
-      ? hold(allowanceBy(revision, null, [], []), found.holding.map(ruleOf))
+      ? hold(allowanceBy(revision, null, [], [], null), found.holding.map(ruleOf))
       : ungranted(engine, reading);
   }
 
@@ -118,13 +122,15 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
       return refusalBy(revision, 'credential_ambiguous', granting[0]?.rule, message);
     }
     const { rule } = chosen;
-    const isPlain = request.opens.length === 0;
-    if (rule.credential !== undefined && !(isPlain && isCovered(chosen, rule.credential))) {
-      const refused = outsideCeiling(rule, rule.credential, reading);
-      if (refused !== null) return refused;
+    let inject: RulesetInject | null = null;
+    if (rule.credential !== undefined) {
+      const found = injectFor(chosen, rule.credential, reading);
+      if ('action' in found) return found;
+      inject = found;
     }
     if (granting.length === 1 && holding.length === 0 && chosen.limits.length === 0) {
-      return (chosen.outcome ??= allowanceBy(revision, rule, granting, []));
+      if (chosen.outcome?.inject === inject) return chosen.outcome;
+      return (chosen.outcome = allowanceBy(revision, rule, granting, [], inject));
     }
     const { charges, beyond, toApprove } = takeLimits(granting, reading);
     if (beyond !== null) {
@@ -132,31 +138,40 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
       const message = `One request may take at most ${max} of the limit ${name}; send less.`;
       return refusalBy(revision, 'limit_exceeded', beyond.rule, message);
     }
-    const allowed = allowanceBy(revision, rule, granting, charges);
+    const allowed = allowanceBy(revision, rule, granting, charges, inject);
     if (holding.length === 0 && toApprove.length === 0) return allowed;
     return hold(allowed, [...new Set([...holding.map(ruleOf), ...toApprove])]);
   }
 
-  /** Most rules ask for no more than one entry of the ceiling gives, and then no request needs to be looked at again. */
-  function isCovered(grant: CompiledRule, credential: string): boolean {
-    grant.insideCeiling ??= isInsideCeiling(grant.rule, ruleset.credentials[credential]);
-    return grant.insideCeiling;
-  }
-
-  function outsideCeiling(rule: RulesetRule, credential: string, reading: Reading): Decision | null {
+  /** How the grant's credential is put on the request, or why it is not. */
+  function injectFor(grant: CompiledRule, credential: string, reading: Reading): RulesetInject | Decision {
+    const { rule, inject } = grant;
+    const { opens, scheme } = reading.request;
+    const isPlain = opens.length === 0;
+    if (isPlain && inject !== null && inject !== false) return inject;
     const ceiling = ceilings.get(credential);
     if (ceiling === undefined) {
       const message = `The rule names the AgentCredential ${credential}, which does not exist or cannot be used; its status says more.`;
       return refusalBy(revision, 'secret_unavailable', rule, message);
     }
-    const { scheme } = reading.request;
+    if (isPlain && inject === null) {
+      grant.inject = ceiling.injectForAll(rule) ?? false;
+      if (grant.inject !== false) return grant.inject;
+    }
     if (scheme !== 'https') {
       const message = `The AgentCredential ${credential} is sent over TLS only, and this place is plain ${scheme}.`;
       return refusalBy(revision, 'credential_ceiling', rule, message);
     }
-    if (ceiling(reading)) return null;
-    const message = `The AgentCredential ${credential} does not list this host, method and path under spec.allow.`;
-    return refusalBy(revision, 'credential_ceiling', rule, message);
+    const found = ceiling.injectFor(reading);
+    if (found === null) {
+      const message = `The AgentCredential ${credential} does not list this host, method and path under spec.allow.`;
+      return refusalBy(revision, 'credential_ceiling', rule, message);
+    }
+    if (found === ambiguous) {
+      const message = `Entries under spec.allow of the AgentCredential ${credential} contain this request and differ in inject; tell them apart by hosts, methods or paths.`;
+      return refusalBy(revision, 'credential_ambiguous', rule, message);
+    }
+    return found;
   }
 
   return {

@@ -3,6 +3,7 @@
 import type { Charge } from './limits/charge.ts';
 import type { BodyNeed } from './reading.ts';
 import type { Reason } from './reasons.ts';
+import type { RulesetInject } from './ruleset-credential.ts';
 
 export interface Decision {
   /** `hold`: somebody must approve it first. */
@@ -16,6 +17,8 @@ export interface Decision {
   readonly revision: string;
   /** The credential to inject, of an allow or a hold. */
   readonly credential: string | null;
+  /** How it is put on this request: as the entry of its ceiling says, or else the credential itself. */
+  readonly inject: RulesetInject | null;
   /** The AgentDestination that the request goes to, of an allow or a hold. */
   readonly destination: string | null;
   /** The grant that came nearest and the first field that failed, of a refusal. */

@@ -8,6 +8,7 @@ import type { Reading } from './reading.ts';
 import type { Reason } from './reasons.ts';
 import type { CanonicalRequest } from './request.ts';
 import type { RulesetLimit, RulesetRule } from './ruleset.ts';
+import type { RulesetInject } from './ruleset-credential.ts';
 
 const none: readonly Charge[] = [];
 const defaultWaitMs = 25_000;
@@ -28,6 +29,7 @@ export function refusalBy(
     message: rule?.message ?? message,
     revision,
     credential: null,
+    inject: null,
     destination: null,
     closest: null,
     charges: none,
@@ -41,12 +43,14 @@ export function refusalBy(
 /**
  * @param rule the grant that is recorded; null for a request that is only observed.
  * @param granting all grants that match: what any of them restricts is restricted.
+ * @param inject how the rule's credential is put on the request; null when it names none.
  */
 export function allowanceBy(
   revision: string,
   rule: RulesetRule | null,
   granting: readonly CompiledRule[],
   charges: readonly Charge[],
+  inject: RulesetInject | null,
 ): Decision {
   let destination = rule?.destination ?? null;
   let statusOnly = false;
@@ -62,6 +66,7 @@ export function allowanceBy(
     message: null,
     revision,
     credential: rule?.credential ?? null,
+    inject,
     destination,
     closest: null,
     charges,

@@ -29,6 +29,7 @@ const allowed: Decision = {
   message: null,
   revision: 'r',
   credential: 'stripe',
+  inject: { kind: 'bearer' },
   destination: null,
   closest: null,
   charges: [day, rate],

@@ -15,6 +15,7 @@ export const allowed: Decision = {
   message: null,
   revision: '0123456789abcdef',
   credential: 'github-bot',
+  inject: { kind: 'bearer' },
   destination: null,
   closest: null,
   charges: [],
