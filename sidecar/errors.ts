@@ -98,6 +98,18 @@ export const errorCatalogue = {
     retryable: true,
     message: 'The secret is not a private key that the injection can sign with; store it as PEM text.',
   },
+  SECRET_ENCODING_WRONG: {
+    retryable: true,
+    message: 'The secret is not written in the encoding that keyEncoding of the injection names.',
+  },
+  SECRET_USERNAME_INVALID: {
+    retryable: true,
+    message: 'The user name holds a colon, which would end it; RFC 7617 has no way to write one.',
+  },
+  HMAC_TEMPLATE_INVALID: {
+    retryable: false,
+    message: 'A template of the injection cannot be read.',
+  },
   VOLUME_MISSING: {
     retryable: true,
     message:

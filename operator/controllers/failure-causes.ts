@@ -64,6 +64,18 @@ const causes: Readonly<Record<string, Cause>> = {
     'SecretUnusable',
     'the stored value has a space, control or non-ASCII character (often a line end) that spec.inject cannot carry; store it without',
   ),
+  SECRET_ENCODING_WRONG: cause(
+    'SecretUnusable',
+    'the stored value is not written in the encoding that keyEncoding of spec.inject.hmac names',
+  ),
+  SECRET_USERNAME_INVALID: cause(
+    'SecretUnusable',
+    'the user name of spec.inject.basic has a colon, which would end it',
+  ),
+  HMAC_TEMPLATE_INVALID: cause(
+    'Invalid',
+    'spec.inject.hmac: a template cannot be read; docs/credentials/hmac.md has the grammar',
+  ),
   SOURCE_UNAVAILABLE: cause(
     'SourceUnavailable',
     'spec.source.file works in local mode only; write spec.source.vault',
