@@ -110,6 +110,11 @@ export const errorCatalogue = {
     retryable: false,
     message: 'A template of the injection cannot be read.',
   },
+  SECRET_KEY_FILE_INVALID: {
+    retryable: true,
+    message:
+      'The secret is not a key file of a Google service account; store the JSON as Google gives it out.',
+  },
   VOLUME_MISSING: {
     retryable: true,
     message:
@@ -134,10 +139,28 @@ export const errorCatalogue = {
   },
   TOKEN_ENDPOINT_UNREADABLE: { retryable: true, message: 'What the token endpoint answered is not a token.' },
   MINT_REFUSED: { retryable: true, message: 'The token endpoint does not accept the secret.' },
+  TOKEN_TOO_WIDE: {
+    retryable: true,
+    message: 'The token that was minted may do more than the injection asks for, so it is not used.',
+  },
   REFRESH_TOKEN_UNVERSIONED: {
     retryable: false,
     message:
       'A rotating refresh token needs a source that can compare and set: a Vault KV engine of version 2, written as `field` or `fields`.',
+  },
+  REFRESH_TOKEN_ROTATES: {
+    retryable: false,
+    message:
+      'The token endpoint gave another refresh token, so the stored one may be used up: write `rotating: true`, with a Vault KV engine of version 2 as the source, and store a new one.',
+  },
+  REFRESH_TOKEN_BUSY: {
+    retryable: true,
+    message: 'Another agent has claimed the refresh token and was not done with it in time.',
+  },
+  REFRESH_TOKEN_UNSAVED: {
+    retryable: true,
+    message:
+      'The new refresh token could not be written back yet; this pod alone knows it, so do not delete the pod before it is.',
   },
   FILE_PATH_INVALID: {
     retryable: false,

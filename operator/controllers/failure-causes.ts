@@ -84,6 +84,54 @@ const causes: Readonly<Record<string, Cause>> = {
   FILE_NOT_FOUND: cause('SecretNotFound', 'spec.source.file.path: there is no such file'),
   FILE_OUTSIDE: cause('Invalid', 'spec.source.file.path: leads out of the directory of secrets'),
   FILE_UNREADABLE: cause('SecretUnusable', 'spec.source.file.path: names no regular file that can be read'),
+  SECRET_KEY_FILE_INVALID: cause(
+    'SecretUnusable',
+    'the stored value is not the JSON key file of a Google service account; store the file as Google gives it out',
+  ),
+  TOKEN_ENDPOINT_UNKNOWN: cause(
+    'Invalid',
+    'spec.inject: the token endpoint is neither on the shipped list nor an AgentDestination open to this namespace',
+  ),
+  TOKEN_ENDPOINT_UNREACHABLE: cause(
+    'TokenEndpointUnreachable',
+    "spec.inject: the token endpoint cannot be reached from the agents' pods, or not in time",
+  ),
+  TOKEN_ENDPOINT_UNTRUSTED: cause(
+    'TokenEndpointUntrusted',
+    'spec.inject: the token endpoint could not prove its name over TLS',
+  ),
+  TOKEN_ENDPOINT_UNAVAILABLE: cause(
+    'TokenEndpointUnavailable',
+    'spec.inject: the token endpoint answers that it cannot serve now',
+  ),
+  TOKEN_ENDPOINT_UNREADABLE: cause(
+    'TokenEndpointUnavailable',
+    'spec.inject: what the token endpoint answers is not a token; docs/credentials says for each kind what it must be',
+  ),
+  MINT_REFUSED: cause(
+    'MintRefused',
+    "spec.inject: the token endpoint does not accept the secret, or what is asked for with it; the log of an agent's sidecar says which field to look at",
+  ),
+  TOKEN_TOO_WIDE: cause(
+    'TokenTooWide',
+    'spec.inject: the token that was minted may do more than is asked for, so it is not used',
+  ),
+  REFRESH_TOKEN_UNVERSIONED: cause(
+    'Invalid',
+    'spec.inject.oauth2.refreshToken.rotating: needs spec.source.vault.kv with version 2',
+  ),
+  REFRESH_TOKEN_ROTATES: cause(
+    'RefreshTokenRotates',
+    'spec.inject.oauth2.refreshToken: the provider gives another refresh token at each use; write rotating: true with a Vault KV engine of version 2, and store a new refresh token',
+  ),
+  REFRESH_TOKEN_BUSY: cause(
+    'RefreshTokenBusy',
+    'spec.source.vault.kv: another agent has claimed the refresh token and was not done with it in time',
+  ),
+  REFRESH_TOKEN_UNSAVED: cause(
+    'RefreshTokenUnsaved',
+    'spec.source.vault.kv: a new refresh token could not be written back yet, and is lost with the pod that has it; the Vault role needs "read", "create" and "update" on the path',
+  ),
 };
 
 /** For a code that only a newer sidecar knows, the code itself. */
