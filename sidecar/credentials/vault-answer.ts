@@ -3,14 +3,11 @@
 import type { RulesetKv } from '../../policy/ruleset-credential.ts';
 import { SidecarError } from '../errors.ts';
 import { kvPath } from './vault-path.ts';
-import { maxSecretBytes } from './provider.ts';
-import { Secret } from './secret.ts';
 
 const vaultFields = {
   address: 'spec.vault.address',
   role: 'spec.source.vault.role',
   path: 'spec.source.vault.kv.path',
-  field: 'spec.source.vault.kv.field',
   version: 'spec.source.vault.kv.version',
 } as const;
 
@@ -74,18 +71,12 @@ export function sealedFailure(): SidecarError {
   return new SidecarError('VAULT_SEALED', { field: vaultFields.address });
 }
 
-/** The field of a KV answer; version 2 wraps the data once more. */
-export function fieldOf(answer: unknown, { version, field }: RulesetKv): Secret {
+/** What a KV answer holds; version 2 wraps the data once more. @throws SidecarError */
+export function kvRecord(answer: unknown, { version }: RulesetKv): Readonly<Record<string, unknown>> {
   const outer = recordOf(recordOf(answer)?.['data']);
   const data = version === 2 ? recordOf(outer?.['data']) : outer;
   if (data === null) throw new SidecarError('VAULT_ANSWER_UNREADABLE', { field: vaultFields.address });
-  const value = Object.hasOwn(data, field) ? data[field] : undefined;
-  if (value === undefined) throw new SidecarError('VAULT_FIELD_MISSING', { field: vaultFields.field });
-  if (typeof value !== 'string') throw new SidecarError('VAULT_FIELD_NOT_TEXT', { field: vaultFields.field });
-  if (value === '') throw new SidecarError('SECRET_EMPTY', { field: vaultFields.field });
-  if (Buffer.byteLength(value) > maxSecretBytes)
-    throw new SidecarError('SECRET_TOO_LARGE', { field: vaultFields.field });
-  return new Secret(value);
+  return data;
 }
 
 function recordOf(value: unknown): Readonly<Record<string, unknown>> | null {

@@ -1,17 +1,33 @@
 // Paths and addresses of Vault, built so that no name can climb out of its mount or into another API.
 
-import type { RulesetKv, RulesetStore } from '../../policy/ruleset-credential.ts';
+import type { RulesetDynamic, RulesetKv, VaultAuth, VaultStore } from '../../policy/ruleset-credential.ts';
 import { SidecarError } from '../errors.ts';
 
 /** The API path that reads a KV secret; Vault's policies name the same path. */
 export function kvPath({ mount, path, version }: RulesetKv): string {
   const inner = encodeSegments(path, 'spec.source.vault.kv.path');
-  const outer = encodeSegments(mount, 'spec.source.vault.kv.mount');
+  const outer = enginePath(mount, 'spec.source.vault.kv.mount');
   return version === 2 ? `${outer}/data/${inner}` : `${outer}/${inner}`;
 }
 
-export function loginPath({ auth }: RulesetStore): string {
-  return `auth/${encodeSegments(auth.mount, 'spec.vault.auth.kubernetes.mount')}/login`;
+export function dynamicPath({ path }: RulesetDynamic): string {
+  return enginePath(path, 'spec.source.vault.dynamic.path');
+}
+
+export function loginPath({ auth }: VaultStore): string {
+  return `auth/${authMount(auth)}/login`;
+}
+
+export function authMount(auth: VaultAuth): string {
+  return encodeSegments(auth.mount, `spec.vault.auth.${auth.kind}.mount`);
+}
+
+/** Vault's own API is no secret: `auth/token/lookup-self` would give the session's token to whoever writes a credential. */
+const ownMounts = /^(?:auth|sys|cubbyhole)(?:\/|$)/;
+
+function enginePath(text: string, field: string): string {
+  if (ownMounts.test(text)) throw new SidecarError('VAULT_PATH_INVALID', { field });
+  return encodeSegments(text, field);
 }
 
 /**

@@ -2,7 +2,7 @@
 // HTTPS_PROXY and VAULT_SKIP_VERIFY, and rejects with errors that carry the token; so it is given this one.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RulesetStore } from '../../policy/ruleset-credential.ts';
+import type { VaultStore } from '../../policy/ruleset-credential.ts';
 import { callBounded, createVerifyingAgent, type Answer, type CallFailures } from '../bounded-call.ts';
 import { SidecarError } from '../errors.ts';
 
@@ -39,7 +39,7 @@ const failures: CallFailures = {
 };
 
 export function createVaultTransport(
-  store: RulesetStore,
+  store: VaultStore,
   { timeoutMs }: { readonly timeoutMs: number },
 ): VaultTransport {
   const agent = createVerifyingAgent(store.caBundle === undefined ? {} : { ca: store.caBundle });

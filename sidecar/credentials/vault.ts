@@ -4,10 +4,11 @@
 import { join } from 'node:path';
 import { storeTokenFile } from '../../policy/contract.ts';
 import { canonicalJson } from '../../policy/ruleset.ts';
-import type { RulesetStore } from '../../policy/ruleset-credential.ts';
+import type { VaultStore } from '../../policy/ruleset-credential.ts';
 import { SidecarError } from '../errors.ts';
-import type { Provider } from './provider.ts';
-import { fieldOf } from './vault-answer.ts';
+import type { Provider, Stores } from './provider.ts';
+import { materialOfRecord, type FieldPlaces } from './source-fields.ts';
+import { kvRecord } from './vault-answer.ts';
 import { loginPath, vaultOrigin } from './vault-path.ts';
 import { createVaultSession, type VaultClient, type VaultSession } from './vault-session.ts';
 import { createVaultTransport, type VaultRequest, type VaultTransport } from './vault-transport.ts';
@@ -15,6 +16,8 @@ import { createVaultTransport, type VaultRequest, type VaultTransport } from './
 export interface VaultOptions {
   /** Holds one projected token per store. */
   readonly tokensDirectory: string;
+  /** Holds a directory for each Secret that an AppRole's secret_id lies in; null where the sidecar was given none. */
+  readonly secretsDirectory?: string | null;
   /** Of each call; a login includes the TokenReview that Vault makes. */
   readonly timeoutMs?: number;
   /** Monotonic. */
@@ -33,7 +36,7 @@ export function createVaultProvider(options: VaultOptions): Provider<'vault'> {
   /** By store and role. */
   const open = new Map<string, OpenSession>();
 
-  async function sessionFor(storeName: string, role: string, store: RulesetStore): Promise<VaultSession> {
+  async function sessionFor(storeName: string, role: string, store: VaultStore): Promise<VaultSession> {
     const key = `${storeName}\n${role}`;
     const definition = canonicalJson(store);
     const kept = open.get(key);
@@ -62,10 +65,9 @@ export function createVaultProvider(options: VaultOptions): Provider<'vault'> {
 
   return {
     async read({ store: name, role, kv }, stores) {
-      const store = Object.hasOwn(stores, name) ? stores[name] : undefined;
-      if (store === undefined) throw new SidecarError('STORE_UNKNOWN', { field: 'spec.source.vault.store' });
-      const session = await sessionFor(name, role, store);
-      return fieldOf(await session.read(kv), kv);
+      if (kv === undefined) throw new SidecarError('SIDECAR_FAILED');
+      const session = await sessionFor(name, role, storeOf(name, stores));
+      return { material: materialOfRecord(kvRecord(await session.read(kv), kv), kv, kvFields), lease: null };
     },
     async forget() {
       const ending = [...open.values()];
@@ -75,9 +77,21 @@ export function createVaultProvider(options: VaultOptions): Provider<'vault'> {
   };
 }
 
+const kvFields: FieldPlaces = {
+  at: 'spec.source.vault.kv',
+  missing: 'VAULT_FIELD_MISSING',
+  notText: 'VAULT_FIELD_NOT_TEXT',
+};
+
+function storeOf(name: string, stores: Stores): VaultStore {
+  const store = Object.hasOwn(stores, name) ? stores[name] : undefined;
+  if (store?.kind !== 'vault') throw new SidecarError('STORE_UNKNOWN', { field: 'spec.source.vault.store' });
+  return store;
+}
+
 async function createClient(
   endpoint: string,
-  store: RulesetStore,
+  store: VaultStore,
   transport: VaultTransport,
 ): Promise<VaultClient> {
   const { default: nodeVault } = await import('node-vault');

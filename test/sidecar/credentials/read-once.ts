@@ -1,8 +1,8 @@
 // Reads one credential from Vault as the sidecar does, in a process of its own, so that a test can give it any
-// environment. Prints the slot's length or the error's code; argv: tokens directory, then JSON of source and store.
+// environment. Prints the value's length or the error's code; argv: tokens directory, then JSON of source and store.
 
 import { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
-import { renderSlot } from '../../../sidecar/credentials/inject/inject.ts';
+import { onlyPart } from '../../../sidecar/credentials/material.ts';
 
 const [tokensDirectory = '', json = '{}'] = process.argv.slice(2);
 const { source, store } = JSON.parse(json) as {
@@ -11,8 +11,8 @@ const { source, store } = JSON.parse(json) as {
 };
 const provider = createVaultProvider({ tokensDirectory });
 try {
-  const secret = await provider.read(source, { [source.store]: store });
-  console.log(secret, renderSlot({ kind: 'bearer' }, secret).value.length);
+  const { material } = await provider.read(source, { [source.store]: store });
+  console.log(material, material.get(onlyPart)?.open().length);
 } catch (error) {
   console.log(error);
 } finally {

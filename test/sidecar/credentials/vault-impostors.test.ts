@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import { storeTokenFile } from '../../../policy/contract.ts';
-import type { RulesetStore } from '../../../policy/ruleset-credential.ts';
+import type { VaultStore } from '../../../policy/ruleset-credential.ts';
 import { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
 import { createAuthority, type Authority, type Certificate } from '../../cluster/certificates.ts';
 
@@ -45,7 +45,7 @@ after(() => {
 });
 
 interface Impostor {
-  readonly store: RulesetStore;
+  readonly store: VaultStore;
   readonly seen: readonly string[];
 }
 
@@ -63,7 +63,7 @@ async function pose(listener: RequestListener, { certPem, keyPem } = certificate
 }
 
 async function assertRefused(
-  store: RulesetStore,
+  store: VaultStore,
   code: string,
   field: string,
   timeoutMs = 2000,
