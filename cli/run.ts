@@ -8,11 +8,13 @@ import { agentVariables } from '../policy/agent-environment.ts';
 import { placeholder } from '../policy/contract.ts';
 import type { Audit } from '../sidecar/audit/record.ts';
 import { compileSnapshot, createStaticSnapshots } from '../sidecar/control/snapshot.ts';
+import { createAwsProvider } from '../sidecar/credentials/aws.ts';
 import { createCredentials } from '../sidecar/credentials/credentials.ts';
 import { createFileProvider } from '../sidecar/credentials/file.ts';
 import { createVaultProvider } from '../sidecar/credentials/vault.ts';
 import { createLocalLimits } from '../sidecar/limits/limits.ts';
 import { createResolver } from '../sidecar/dns/resolver.ts';
+import { createEgress } from '../sidecar/proxy/egress.ts';
 import { createProxy } from '../sidecar/proxy/server.ts';
 import { createAuthority } from '../sidecar/tls/authority.ts';
 import { writeTrustStore } from '../sidecar/tls/trust-store.ts';
@@ -48,16 +50,20 @@ export async function run(options: RunOptions): Promise<number> {
   mkdirSync(trustDirectory);
 
   const snapshots = createStaticSnapshots(compileSnapshot(ruleset, revision));
+  const egress = createEgress({ resolver: createResolver({ overrides: options.resolve }) });
+  const secretsDirectory = join(beside, 'secrets');
+  const directories = { tokensDirectory: join(beside, 'tokens'), secretsDirectory };
   const credentials = createCredentials({
     snapshots,
     providers: {
-      file: createFileProvider({ directory: join(beside, 'secrets') }),
-      vault: createVaultProvider({ tokensDirectory: join(beside, 'tokens') }),
+      file: createFileProvider({ directory: secretsDirectory }),
+      vault: createVaultProvider(directories),
+      awsSecretsManager: createAwsProvider({ ...directories, level: 'cooperative' }),
     },
+    dial: egress.dial,
   });
   const authority = createAuthority({ keysDirectory });
   writeTrustStore({ directory: trustDirectory, certificatePem: authority.certificatePem });
-  const resolver = createResolver({ overrides: options.resolve });
   const limits = createLocalLimits();
   const audit = printDecisions;
   const proxy = createProxy({
@@ -67,7 +73,7 @@ export async function run(options: RunOptions): Promise<number> {
     // Nobody here could say that it is right again after a laptop slept.
     clock: { nowMs: Date.now, confirm: () => {} },
     authority,
-    resolver,
+    egress,
     audit,
   });
   try {

@@ -12,6 +12,7 @@ import { createOperatorEndpoint } from './control/operator-endpoint.ts';
 import { createOperatorStream } from './control/operator-stream.ts';
 import { createPolicyState } from './control/policy-state.ts';
 import { createReports } from './control/reports.ts';
+import { createAwsProvider } from './credentials/aws.ts';
 import { createCredentials } from './credentials/credentials.ts';
 import { createFileProvider } from './credentials/file.ts';
 import { createVaultProvider } from './credentials/vault.ts';
@@ -20,13 +21,14 @@ import { createResolver } from './dns/resolver.ts';
 import { SidecarError } from './errors.ts';
 import { createHealth } from './health.ts';
 import { createLimits } from './limits/limits.ts';
+import { createEgress } from './proxy/egress.ts';
 import { createProxy } from './proxy/server.ts';
 import { createAuthority } from './tls/authority.ts';
 import { writeTrustStore } from './tls/trust-store.ts';
 
 export interface SidecarOptions {
   readonly config: SidecarConfig;
-  readonly paths: Readonly<Record<'trust' | 'keys' | 'state' | 'tokens', string>>;
+  readonly paths: Readonly<Record<'trust' | 'keys' | 'state' | 'tokens' | 'secrets', string>>;
   readonly ports: { readonly proxy: number; readonly health: number };
   /** Where decision lines go. */
   readonly output: LineWriterOptions['stream'];
@@ -55,12 +57,17 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
     tokensDirectory: paths.tokens,
   });
   const stream = createOperatorStream({ endpoint, state: snapshots, diagnostics });
+  const egress = createEgress({ resolver: createResolver() });
+  const directories = { tokensDirectory: paths.tokens, secretsDirectory: paths.secrets };
   const credentials = createCredentials({
     snapshots,
     providers: {
-      vault: createVaultProvider({ tokensDirectory: paths.tokens }),
-      file: createFileProvider({ directory: null }),
+      vault: createVaultProvider(directories),
+      // Until there is another way of capture.
+      awsSecretsManager: createAwsProvider({ ...directories, level: 'cooperative' }),
+      file: createFileProvider({ directory: paths.secrets }),
     },
+    dial: egress.dial,
   });
   const tally = createShadowTally();
   const reports = createReports({ endpoint, state: snapshots, credentials, shadow: tally, diagnostics });
@@ -79,7 +86,7 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
     limits,
     clock,
     authority,
-    resolver: createResolver(),
+    egress,
     audit,
   });
   let listening = false;

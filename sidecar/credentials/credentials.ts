@@ -2,51 +2,58 @@
 // drops them all.
 
 import type { CredentialReport } from '../../policy/contract.ts';
-import { canonicalJson, type Ruleset } from '../../policy/ruleset.ts';
 import type { RulesetCredential } from '../../policy/ruleset-credential.ts';
+import { canonicalJson, type Ruleset } from '../../policy/ruleset.ts';
 import type { Snapshot, SnapshotSource } from '../control/snapshot.ts';
 import { SidecarError } from '../errors.ts';
-import { createCachedCredential, type CachedCredential } from './cached-credential.ts';
-import { renderSlot } from './inject/inject.ts';
+import type { Dial } from '../proxy/dialler.ts';
+import { createBoundCredential, type BoundCredential } from './bound-credential.ts';
+import type { Material } from './material.ts';
 import type { Providers } from './provider.ts';
-import type { Secret } from './secret.ts';
+import { createTokenCaller } from './token-caller.ts';
 
 export interface Credentials {
   /**
+   * What is put on a request: the secret, or the token that is minted from it.
    * @param snapshot that the request was decided by; a credential that has since become another is refused.
    * @throws SidecarError
    */
-  resolve(name: string, snapshot: Snapshot): Promise<Secret>;
+  resolve(name: string, snapshot: Snapshot): Promise<Material>;
   /** After an upstream's 401 to `refused`: another value, or the same one when there is no other yet. */
-  replace(name: string, snapshot: Snapshot, refused: Secret): Promise<Secret>;
+  replace(name: string, snapshot: Snapshot, refused: Material): Promise<Material>;
   report(): CredentialReport[];
   /** Calls the listener when a report would differ; returns how to stop. */
   onChange(listener: () => void): () => void;
-  /** Forgets all values and has the sources' tokens revoked. */
+  /** Forgets all values and has leases and the sources' tokens revoked. */
   close(): Promise<void>;
 }
 
 export interface CredentialsOptions {
   readonly snapshots: SnapshotSource;
   readonly providers: Providers;
+  /** How token endpoints are reached. */
+  readonly dial: Dial;
   /** Monotonic. */
   readonly now?: () => number;
+  /** Wall clock. */
+  readonly wallMs?: () => number;
 }
 
 interface Bound {
   /** All that the value and its use depend on. */
   readonly definition: string;
-  readonly cached: CachedCredential;
+  readonly credential: BoundCredential;
 }
 
 /** Between the first reads of a pod's credentials, so that a new pod is no burst on its store. */
 const prefetchSpacingMs = 100;
 
 export function createCredentials(options: CredentialsOptions): Credentials {
-  const { snapshots, providers, now = () => performance.now() } = options;
+  const { snapshots, providers, dial, now = () => performance.now(), wallMs = Date.now } = options;
   const bound = new Map<string, Bound>();
   const listeners = new Set<() => void>();
   let boundRuleset: Ruleset | null = null;
+  let dropping: Promise<unknown> = Promise.resolve();
   const stopListening = snapshots.onChange(bind);
   const first = snapshots.current();
   if (first !== null) bind(first);
@@ -61,10 +68,8 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     const definitions = new Map(
       wanted.map(([name, credential]) => [name, definitionOf(credential, ruleset)] as const),
     );
-    for (const [name, { definition, cached }] of bound) {
-      if (definitions.get(name) === definition) continue;
-      cached.drop();
-      bound.delete(name);
+    for (const [name, { definition }] of bound) {
+      if (definitions.get(name) !== definition) drop(name);
     }
     let delayMs = 0;
     for (const [name, credential] of wanted) {
@@ -72,13 +77,16 @@ export function createCredentials(options: CredentialsOptions): Credentials {
       delayMs += prefetchSpacingMs * Math.random();
       bound.set(name, {
         definition: definitions.get(name) ?? '',
-        cached: createCachedCredential({
+        credential: createBoundCredential({
           name,
-          refreshIntervalMs: credential.refreshIntervalMs,
+          credential,
+          stores: ruleset.stores,
+          providers,
+          caller: createTokenCaller({ dial, destinations: ruleset.destinations }),
           prefetchAfterMs: delayMs,
-          read: () => read(credential, ruleset.stores),
           onChange: changed,
           now,
+          wallMs,
         }),
       });
     }
@@ -86,22 +94,24 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     changed();
   }
 
-  async function read({ source, inject }: RulesetCredential, stores: Ruleset['stores']): Promise<Secret> {
-    const secret = await (source.kind === 'vault'
-      ? providers.vault.read(source, stores)
-      : providers.file.read(source, stores));
-    renderSlot(inject, secret); // what its slot cannot carry is told now, not at the first request
-    return secret;
+  function drop(name: string): void {
+    const entry = bound.get(name);
+    bound.delete(name);
+    // Leases are revoked under the sessions that made them, which end after that.
+    dropping = Promise.all([dropping, entry?.credential.drop()]);
   }
 
-  function boundIn(name: string, { ruleset }: Snapshot): CachedCredential {
+  function boundIn(name: string, { ruleset }: Snapshot): BoundCredential {
     const entry = bound.get(name);
     if (entry !== undefined && (ruleset === boundRuleset || isBoundBy(ruleset, name, entry)))
-      return entry.cached;
+      return entry.credential;
     throw new SidecarError('CREDENTIAL_UNBOUND');
   }
 
   async function forgetSessions(): Promise<void> {
+    await dropping;
+    // Bound again meanwhile: its sessions are in use.
+    if (bound.size > 0) return;
     await Promise.all(Object.values(providers).map((provider) => provider.forget()));
   }
 
@@ -112,15 +122,14 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     async replace(name, snapshot, refused) {
       return boundIn(name, snapshot).replace(refused);
     },
-    report: () => [...bound.values()].map(({ cached }) => cached.report()),
+    report: () => [...bound.values()].map(({ credential }) => credential.report()),
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
     async close() {
       stopListening();
-      for (const { cached } of bound.values()) cached.drop();
-      bound.clear();
+      for (const name of [...bound.keys()]) drop(name);
       await forgetSessions();
     },
   };
@@ -132,8 +141,28 @@ function isBoundBy(ruleset: Ruleset, name: string, { definition }: Bound): boole
   return credential !== undefined && definitionOf(credential, ruleset) === definition;
 }
 
-function definitionOf(credential: RulesetCredential, { stores }: Ruleset): string {
-  const { source, inject, refreshIntervalMs } = credential;
-  const store = source.kind === 'vault' && Object.hasOwn(stores, source.store) ? stores[source.store] : null;
-  return canonicalJson({ source, inject, refreshIntervalMs, store });
+function definitionOf(credential: RulesetCredential, { stores, destinations }: Ruleset): string {
+  const { source, inject, allow, refreshIntervalMs } = credential;
+  const store = 'store' in source && Object.hasOwn(stores, source.store) ? stores[source.store] : null;
+  const named = endpointDestination(inject);
+  return canonicalJson({
+    source,
+    inject,
+    // What the secret must be able to fill.
+    entries: allow.map((entry) => entry.inject ?? null),
+    refreshIntervalMs,
+    store,
+    destination: named !== null && Object.hasOwn(destinations, named) ? destinations[named] : null,
+  });
+}
+
+/** The AgentDestination whose token endpoint mints. */
+function endpointDestination(inject: RulesetCredential['inject']): string | null {
+  const endpoint =
+    inject.kind === 'githubApp'
+      ? inject.endpoint
+      : 'tokenEndpoint' in inject
+        ? inject.tokenEndpoint
+        : undefined;
+  return endpoint !== undefined && 'destination' in endpoint ? endpoint.destination : null;
 }

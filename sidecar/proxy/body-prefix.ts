@@ -2,10 +2,12 @@
 
 import { mediaKind } from '../../policy/content/media-type.ts';
 import type { BodyNeed } from '../../policy/reading.ts';
-import { refuse, type Refusal } from '../../policy/refusal.ts';
-import type { Agent } from './agent.ts';
+import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
+import { letContinue, type Agent } from './agent.ts';
 import type { BodyClaim } from './body-memory.ts';
+import type { Head } from './head.ts';
 import type { AgentHeaders } from './headers.ts';
+import type { Trail } from './trail.ts';
 
 export interface BodyPrefix {
   readonly bytes: Buffer;
@@ -15,7 +17,69 @@ export interface BodyPrefix {
 export type PrefixOutcome = BodyPrefix | Refusal | 'gone';
 
 /** How long an agent may take for what rules need to see: a slow one holds memory meanwhile. */
-export const defaultMaxReadMs = 60_000;
+const defaultMaxReadMs = 60_000;
+/** Of a body that is signed or filled as a whole; as much as a rule can ask for. */
+const maxSignedBytes = 16 * 1024 * 1024;
+
+export interface BodyReader {
+  /** As much as a decision needs; what was read before counts. */
+  readNeeded(
+    head: Pick<Head, 'headers'>,
+    agent: Agent,
+    need: BodyNeed,
+    before: BodyPrefix | null,
+    claim: BodyClaim,
+    trail: Trail,
+  ): Promise<PrefixOutcome>;
+  /** All of it. */
+  readWhole(agent: Agent, before: BodyPrefix | null, claim: BodyClaim, trail: Trail): Promise<PrefixOutcome>;
+  /** What a decision may see of more than it needs. */
+  asNeeded(prefix: BodyPrefix, need: BodyNeed): BodyPrefix;
+}
+
+export function createBodyReader({
+  maxReadMs = defaultMaxReadMs,
+}: {
+  readonly maxReadMs?: number;
+}): BodyReader {
+  /** What the head alone can refuse has been, so the agent may now send what it held back. */
+  async function read(
+    agent: Agent,
+    need: BodyNeed,
+    before: BodyPrefix | null,
+    claim: BodyClaim,
+    trail: Trail,
+  ): Promise<PrefixOutcome> {
+    letContinue(agent);
+    const outcome = await readPrefix(agent, need, before, claim, maxReadMs);
+    // Whoever left half of a body must not be told that all is well.
+    if (outcome === 'gone') agent.response.destroy();
+    else if (!isRefusal(outcome)) trail.requestBytes = outcome.bytes.length;
+    return outcome;
+  }
+
+  return {
+    readNeeded: async ({ headers }, agent, need, before, claim, trail) => {
+      // Held for a signature under a ruleset that asked for less.
+      if (before?.isWhole === true) return before;
+      return prefixByLength(headers, need) ?? read(agent, need, null, claim, trail);
+    },
+    readWhole: async (agent, before, claim, trail) => {
+      if (before?.isWhole === true) return before;
+      const need: BodyNeed = { until: 'end', maxBytes: maxSignedBytes };
+      const outcome = await read(agent, need, before, claim, trail);
+      if (outcome === 'gone' || isRefusal(outcome) || outcome.isWhole) return outcome;
+      return refuse(
+        'body_too_large',
+        `The credential signs or fills the whole body, which is longer than ${maxSignedBytes} bytes.`,
+      );
+    },
+    asNeeded: (prefix, { until, maxBytes }) =>
+      until === 'flush' || prefix.bytes.length <= maxBytes
+        ? prefix
+        : { bytes: prefix.bytes.subarray(0, maxBytes), isWhole: false },
+  };
+}
 
 const full: Refusal = {
   ...refuse(
@@ -32,7 +96,7 @@ const firstCapacityBytes = 16 * 1024;
  * What is read of a body whose length says already that it is too long: nothing. Of JSON and forms alone, since what is
  * not whole is the same to every rule there, however much of it was read.
  */
-export function prefixByLength(
+function prefixByLength(
   { contentLength, forwarded }: AgentHeaders,
   { maxBytes }: BodyNeed,
 ): BodyPrefix | null {
@@ -45,9 +109,10 @@ export function prefixByLength(
  * Reads until the body ends, until what is needed is there, or until it is certain to be too long. What was read
  * beyond that stays in the prefix, and the rest in the message, paused.
  */
-export function readPrefix(
+function readPrefix(
   agent: Agent,
   need: BodyNeed,
+  before: BodyPrefix | null,
   claim: BodyClaim,
   maxReadMs: number,
 ): Promise<PrefixOutcome> {
@@ -56,8 +121,8 @@ export function readPrefix(
   if (agent.broken !== undefined) return Promise.resolve(agent.broken);
   return new Promise((resolve) => {
     // One buffer that grows: chunks are slices of what came from the socket, and a byte each would keep all of that.
-    let held = Buffer.alloc(0);
-    let length = 0;
+    let held = before?.bytes ?? Buffer.alloc(0);
+    let { length } = held;
     const hasEnough = need.until === 'flush' ? createFlushSearch() : () => false;
 
     function finish(outcome: PrefixOutcome): void {

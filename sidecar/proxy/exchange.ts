@@ -5,31 +5,25 @@ import { isDecided } from '../../policy/decide.ts';
 import type { BodyNeeded, Decision } from '../../policy/decision.ts';
 import { applyCounters, type LimitRefusal } from '../../policy/limits/apply.ts';
 import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
+import { canonicalJson } from '../../policy/ruleset.ts';
 import type { Audit } from '../audit/record.ts';
 import type { Snapshot, SnapshotSource } from '../control/snapshot.ts';
 import type { Credentials } from '../credentials/credentials.ts';
-import { renderSlot } from '../credentials/inject/inject.ts';
-import type { Secret } from '../credentials/secret.ts';
+import type { Outgoing } from '../credentials/inject/injector.ts';
 import { asSidecarError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import type { Limits } from '../limits/limits.ts';
 import { answerRefusal, endAnswer, letContinue, type Agent } from './agent.ts';
 import { createBodyMemory, type BodyClaim } from './body-memory.ts';
-import {
-  defaultMaxReadMs,
-  prefixByLength,
-  readPrefix,
-  type BodyPrefix,
-  type PrefixOutcome,
-} from './body-prefix.ts';
+import { createBodyReader, type BodyPrefix } from './body-prefix.ts';
 import { createCharging, type Charging } from './charging.ts';
 import { readHead, type Head } from './head.ts';
 import { refusalOfDecision, refuseChanged, refuseStale, type InFlight } from './in-flight.ts';
-import { findStrayPlaceholder } from './placeholder.ts';
+import { createInjecting, isBodySigned, strayPlaceholder, type Injection } from './injecting.ts';
+import { headersOf, outgoingOf, targetOf } from './outgoing.ts';
 import { createRelay } from './relay.ts';
 import { createRequestBody } from './request-body.ts';
 import { endTrail, startTrail, timed, type Trail } from './trail.ts';
-import { buildHeaders, type Slot } from './upstream-headers.ts';
 import type { Upstreams } from './upstream.ts';
 
 export interface ExchangeOptions {
@@ -46,19 +40,13 @@ export interface ExchangeOptions {
   readonly maxHeldBytes?: number;
 }
 
-/** What goes into the request's one authentication slot. */
-interface Injection {
-  readonly credential: string;
-  readonly secret: Secret;
-  readonly slot: Slot;
-}
-
 interface Allowed {
   readonly head: Head;
   readonly prefix: BodyPrefix | null;
   readonly charging: Charging;
   readonly snapshot: Snapshot;
   readonly decision: Decision;
+  readonly outgoing: Outgoing;
   readonly injection: Injection | null;
   /** Whether a 401 may still lead to a second try. */
   readonly mayRetry: boolean;
@@ -66,15 +54,16 @@ interface Allowed {
 
 type Sent = 'answered' | 'try again' | Refusal;
 
-/** Methods that may be sent twice (RFC 9110 section 9.2.2), here only without a body. */
+/** Methods that may be sent twice (RFC 9110 section 9.2.2), here only with all of the body at hand. */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'QUERY']);
 
 /** Settles when the exchange is over; never rejects. */
 export type HandleExchange = (agent: Agent) => Promise<void>;
 
 export function createExchangeHandler(options: ExchangeOptions): HandleExchange {
-  const { snapshots, credentials, limits, upstreams, inFlight, audit, clock } = options;
-  const { maxReadMs = defaultMaxReadMs } = options;
+  const { snapshots, limits, upstreams, inFlight, audit, clock } = options;
+  const injecting = createInjecting(options);
+  const bodies = createBodyReader(options);
   const memory = createBodyMemory(options.maxHeldBytes);
 
   return async (agent) => {
@@ -123,22 +112,30 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
       if (snapshot === null || !snapshots.fresh()) return refuseStale();
       const decision = decide(head, snapshot, trail);
       if (!isDecided(decision)) {
-        const outcome = await readBody(head, agent, decision, claim, trail);
+        const outcome = await bodies.readNeeded(head, agent, decision, prefix, claim, trail);
         if (outcome === 'gone') return null;
         if (isRefusal(outcome)) return outcome;
         prefix = outcome;
-        head = { ...head, request: { ...head.request, body: { kind: 'read', ...prefix } } };
+        head = withBody(head, bodies.asNeeded(outcome, decision));
         continue;
       }
-      const refusal = refusalOfDecision(decision) ?? strayPlaceholder(head);
+      const refusal = refusalOfDecision(decision) ?? strayPlaceholder(head, decision.inject);
       if (refusal !== null) return refusal;
       const spent = await charging.take(decision);
       if (spent !== null) return refuseSpent(decision, spent, trail);
-      const injection = await resolve(decision, snapshot, trail);
+      let outgoing = outgoingOf(head, charging.countsTokens());
+      if (isBodySigned(decision, outgoing)) {
+        const outcome = await bodies.readWhole(agent, prefix, claim, trail);
+        if (outcome === 'gone') return null;
+        if (isRefusal(outcome)) return outcome;
+        prefix = outcome;
+        outgoing = { ...outgoing, body: prefix.bytes };
+      }
+      const injection = await injecting.inject(decision, snapshot, outgoing, trail);
       if (injection !== null && isRefusal(injection)) return injection;
       // Recheck: what was decided and fetched under one policy is not sent under another.
       if (snapshots.current() !== snapshot) continue;
-      const allowed = { head, prefix, charging, snapshot, decision, injection, mayRetry };
+      const allowed = { head, prefix, charging, snapshot, decision, outgoing, injection, mayRetry };
       const sent = await send(allowed, agent, trail);
       if (sent !== 'try again') return sent === 'answered' ? null : sent;
       mayRetry = false;
@@ -154,55 +151,16 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     return decision;
   }
 
-  /** What the head alone can refuse has been, so the agent may now send what it held back. */
-  async function readBody(
-    { headers }: Head,
-    agent: Agent,
-    need: BodyNeeded,
-    claim: BodyClaim,
-    trail: Trail,
-  ): Promise<PrefixOutcome> {
-    const known = prefixByLength(headers, need);
-    if (known !== null) return known;
-    letContinue(agent);
-    const outcome = await readPrefix(agent, need, claim, maxReadMs);
-    // Whoever left half of a body must not be told that all is well.
-    if (outcome === 'gone') agent.response.destroy();
-    else if (!isRefusal(outcome)) trail.requestBytes = outcome.bytes.length;
-    return outcome;
-  }
-
-  async function resolve(
-    { credential }: Decision,
-    snapshot: Snapshot,
-    trail: Trail,
-  ): Promise<Injection | Refusal | null> {
-    if (credential === null) return null;
-    const end = timed(trail, 'resolve');
-    try {
-      const secret = await credentials.resolve(credential, snapshot);
-      const inject = snapshot.ruleset.credentials[credential]?.inject;
-      if (inject === undefined) throw new Error('a decision named a credential that its ruleset lacks');
-      const injection = { credential, secret, slot: renderSlot(inject, secret) };
-      end();
-      return injection;
-    } catch (error) {
-      const { code } = asSidecarError(error);
-      end(code);
-      trail.errorCode = code;
-      // The code alone: what a source says may name paths of a store that the agent need not know.
-      return refuse('secret_unavailable', `The secret of ${credential} could not be had (${code}).`);
-    }
-  }
-
   async function send(allowed: Allowed, agent: Agent, trail: Trail): Promise<Sent> {
-    const { head, prefix, charging, snapshot, decision, injection } = allowed;
+    const { head, prefix, charging, snapshot, decision, outgoing } = allowed;
+    const filled = allowed.injection?.filled ?? null;
     const { message, response } = agent;
     const { request } = head;
     if (response.destroyed) return 'answered';
     if (agent.broken !== undefined) return agent.broken;
     letContinue(agent);
-    const body = head.hasBody ? createRequestBody(message, prefix) : null;
+    const sentBody = filled?.body === undefined ? prefix : { bytes: filled.body, isWhole: true };
+    const body = head.hasBody ? createRequestBody(message, sentBody, filled?.transform) : null;
     const relay = createRelay({
       host: request.host,
       response,
@@ -229,8 +187,8 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
       },
       {
         method: request.method,
-        target: request.query === null ? request.path : `${request.path}?${request.query}`,
-        headers: buildHeaders(head, injection?.slot ?? null, trail.trace, charging.countsTokens()),
+        target: targetOf(outgoing, filled),
+        headers: headersOf(outgoing, filled, trail.trace),
         body: body?.stream ?? null,
       },
       relay.handler,
@@ -260,6 +218,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     if (!isDecided(again)) return refuseChanged();
     const same =
       again.credential === decision.credential &&
+      canonicalJson(again.inject) === canonicalJson(decision.inject) &&
       again.destination === decision.destination &&
       again.statusOnly === decision.statusOnly &&
       charging.covers(again);
@@ -267,19 +226,18 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
   }
 
   /** @returns whether the request should be sent once more, with another secret. */
-  async function replaceSecret({ head, snapshot, injection, mayRetry }: Allowed): Promise<boolean> {
+  async function replaceSecret(allowed: Allowed): Promise<boolean> {
+    const { head, prefix, snapshot, injection, mayRetry } = allowed;
     if (injection === null || !mayRetry) return false;
-    const another = credentials.replace(injection.credential, snapshot, injection.secret).then(
-      (secret) => !secret.sameAs(injection.secret),
-      () => false,
-    );
+    const another = injecting.replace(injection, snapshot);
     // The next request profits even where this one cannot be sent twice.
-    return !head.hasBody && idempotent.has(head.request.method) ? another : false;
+    const isRepeatable = idempotent.has(head.request.method) && (!head.hasBody || prefix?.isWhole === true);
+    return isRepeatable ? another : false;
   }
 }
 
-function strayPlaceholder({ headers, request }: Head): Refusal | null {
-  return findStrayPlaceholder(headers.forwarded, request.query);
+function withBody(head: Head, body: BodyPrefix): Head {
+  return { ...head, request: { ...head.request, body: { kind: 'read', ...body } } };
 }
 
 function commit({ charging, decision }: Allowed, trail: Trail): Refusal | null {

@@ -6,13 +6,14 @@ import { parseAuthority, parseRequestTarget, type Authority } from '../../policy
 import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
 import { noBody, type CanonicalRequest, type RequestBody } from '../../policy/request.ts';
 import { readHeaders, type AgentHeaders } from './headers.ts';
-import { readPlaceholder } from './placeholder.ts';
+import { findPlaceholders, type FoundPlaceholders } from './placeholder.ts';
 import type { Tunnel } from './tunnel.ts';
 
 export interface Head {
   readonly request: CanonicalRequest;
   readonly headers: AgentHeaders;
   readonly hasBody: boolean;
+  readonly placeholders: FoundPlaceholders;
 }
 
 /** What every server on the way is likely to take; RFC 9110 section 4.1 asks for 8000 octets. */
@@ -46,8 +47,8 @@ export function readHead(message: IncomingMessage, tunnel: Tunnel | null): Head 
   if (disagreement !== null) return disagreement;
   const target = parseRequestTarget(place.target);
   if (isRefusal(target)) return target;
-  const slot = readPlaceholder(headers.authorization);
-  if (isRefusal(slot)) return slot;
+  const placeholders = findPlaceholders(headers.forwarded, target.path, target.query);
+  if (isRefusal(placeholders)) return placeholders;
   const hasBody = headers.chunked || (headers.contentLength ?? 0) > 0;
   return {
     request: {
@@ -61,10 +62,11 @@ export function readHead(message: IncomingMessage, tunnel: Tunnel | null): Head 
       query: target.query,
       headers: headers.forwarded,
       body: hasBody ? unreadBody : noBody,
-      placeholder: slot.placeholder,
+      placeholder: placeholders.placeholder,
     },
     headers,
     hasBody,
+    placeholders,
   };
 }
 

@@ -1,49 +1,109 @@
-// Where an agent put the placeholder of a credential. In Authorization it names the credential that is meant; in
-// any other authentication slot it would reach the upstream in place of a secret, so it is refused. Bodies are not
-// looked at: a placeholder once printed sits in the chat history of every later call to an LLM.
+// Where an agent put the placeholder of a credential. It says which credential is meant, and may stand only where that
+// credential is put: anywhere else in the head it would reach the upstream in place of a secret, so it is refused.
+// Bodies are not looked at: a placeholder once printed sits in the chat history of every later call to an LLM.
 
 import { placeholderPrefix } from '../../policy/contract.ts';
 import { refuse, type Refusal } from '../../policy/refusal.ts';
+import type { Places } from '../credentials/inject/injector.ts';
+
+export interface FoundPlaceholders {
+  /** `namespace.name`; null when there is none. */
+  readonly placeholder: string | null;
+  readonly at: readonly PlaceholderPlace[];
+}
+
+export type PlaceholderPlace =
+  { readonly kind: 'header' | 'query'; readonly name: string } | { readonly kind: 'path' };
+
+const none: FoundPlaceholders = { placeholder: null, at: [] };
 
 /** Namespace (a DNS label) and name (a DNS subdomain) of an AgentCredential. */
 const placeholderPattern = /^outrider-placeholder\.([a-z0-9-]{1,63}\.[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)/;
 const basicPattern = /^basic ([A-Za-z0-9+/]+={0,2})$/i;
 
-/** The placeholder in an Authorization value, in the clear or inside Basic, as `namespace.name`. */
-export function readPlaceholder(
-  authorization: string | null,
-): { readonly placeholder: string | null } | Refusal {
-  if (authorization === null) return { placeholder: null };
-  const encoded = basicPattern.exec(authorization)?.[1];
-  const text = encoded === undefined ? authorization : Buffer.from(encoded, 'base64').toString('latin1');
-  const at = text.indexOf(placeholderPrefix);
-  if (at < 0) return { placeholder: null };
-  const placeholder = placeholderPattern.exec(text.slice(at))?.[1];
-  if (placeholder === undefined || text.lastIndexOf(placeholderPrefix) !== at) {
-    return refuse('credential_ambiguous', 'Authorization does not hold exactly one whole placeholder.');
-  }
-  return { placeholder };
-}
-
 /**
- * A placeholder in an authentication slot that is not filled by us.
  * @param headers name and value alternating, names in lower case.
- * @param query as it goes onto the wire.
+ * @param path as it goes onto the wire.
+ * @param query likewise.
  */
-export function findStrayPlaceholder(headers: readonly string[], query: string | null): Refusal | null {
-  for (let at = 0; at < headers.length; at += 2) {
-    const name = headers[at];
-    if (name !== 'authorization' && headers[at + 1]?.includes(placeholderPrefix)) {
-      return misplaced(`the header ${name}`);
+export function findPlaceholders(
+  headers: readonly string[],
+  path: string,
+  query: string | null,
+): FoundPlaceholders | Refusal {
+  const at: PlaceholderPlace[] = [];
+  const named = new Set<string>();
+
+  function look(text: string, place: PlaceholderPlace): Refusal | null {
+    const start = text.indexOf(placeholderPrefix);
+    if (start < 0) return null;
+    const placeholder = placeholderPattern.exec(text.slice(start))?.[1];
+    if (placeholder === undefined || text.lastIndexOf(placeholderPrefix) !== start) {
+      return refuse('credential_ambiguous', `${spell(place)} does not hold exactly one whole placeholder.`);
+    }
+    named.add(placeholder);
+    at.push(place);
+    return null;
+  }
+
+  let refusal: Refusal | null = null;
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] ?? '';
+    const value = headers[index + 1] ?? '';
+    refusal ??= look(name === 'authorization' ? withoutBasic(value) : value, { kind: 'header', name });
+  }
+  if (query?.includes(`=${placeholderPrefix}`) === true) {
+    for (const pair of query.split('&')) {
+      const equals = pair.indexOf('=');
+      if (equals < 0 || !pair.startsWith(placeholderPrefix, equals + 1)) continue;
+      refusal ??= look(pair.slice(equals + 1), { kind: 'query', name: decoded(pair.slice(0, equals)) });
     }
   }
-  const parameter = query?.split('&').find((pair) => pair.includes(`=${placeholderPrefix}`));
-  return parameter === undefined ? null : misplaced('the query');
+  if (path.includes(placeholderPrefix)) refusal ??= look(path, { kind: 'path' });
+  if (refusal !== null) return refusal;
+  if (at.length === 0) return none;
+  if (named.size > 1) {
+    return refuse(
+      'credential_ambiguous',
+      'The request carries the placeholders of two credentials; send one.',
+    );
+  }
+  return { placeholder: [...named][0] ?? null, at };
 }
 
-function misplaced(where: string): Refusal {
-  return refuse(
-    'credential_ambiguous',
-    `The placeholder of a credential is in ${where}; send it in Authorization, where it is replaced.`,
-  );
+/** A placeholder that stands where its credential is not put. */
+export function findStray({ at }: FoundPlaceholders, places: Places): Refusal | null {
+  const stray = at.find((place) => !isPlaced(place, places));
+  if (stray === undefined) return null;
+  const wanted = [
+    ...places.headers.map((name) => `the header ${name}`),
+    ...places.query.map((name) => `the query parameter ${name}`),
+    ...(places.path === true ? ['the path'] : []),
+  ];
+  const where =
+    wanted.length === 0 ? 'leave it out' : `send it in ${wanted.join(' or ')}, where it is replaced`;
+  return refuse('credential_ambiguous', `The placeholder of a credential is in ${spell(stray)}; ${where}.`);
+}
+
+function isPlaced(place: PlaceholderPlace, places: Places): boolean {
+  if (place.kind === 'path') return places.path === true;
+  return (place.kind === 'header' ? places.headers : places.query).includes(place.name);
+}
+
+function withoutBasic(authorization: string): string {
+  const encoded = basicPattern.exec(authorization)?.[1];
+  return encoded === undefined ? authorization : Buffer.from(encoded, 'base64').toString('latin1');
+}
+
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
+
+function spell(place: PlaceholderPlace): string {
+  if (place.kind === 'path') return 'the path';
+  return place.kind === 'header' ? `the header ${place.name}` : `the query parameter ${place.name}`;
 }

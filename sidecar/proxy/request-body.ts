@@ -2,7 +2,7 @@
 // upstream which stops reading does not cut the answer off.
 
 import type { IncomingMessage } from 'node:http';
-import { Readable } from 'node:stream';
+import { Readable, type Transform } from 'node:stream';
 import type { BodyPrefix } from './body-prefix.ts';
 
 export interface RequestBody {
@@ -10,8 +10,24 @@ export interface RequestBody {
   bytes(): number;
 }
 
-/** @param prefix what was read of it already; it is sent first. */
-export function createRequestBody(message: IncomingMessage, prefix: BodyPrefix | null = null): RequestBody {
+/**
+ * @param prefix what was read of it already; it is sent first.
+ * @param transform what all of it goes through; its failure is the request's.
+ */
+export function createRequestBody(
+  message: IncomingMessage,
+  prefix: BodyPrefix | null = null,
+  transform?: Transform,
+): RequestBody {
+  const source = createSource(message, prefix);
+  if (transform === undefined) return source;
+  transform.on('error', () => {}); // told by the relay, as below
+  transform.on('close', () => source.stream.destroy());
+  source.stream.pipe(transform);
+  return { stream: transform, bytes: source.bytes };
+}
+
+function createSource(message: IncomingMessage, prefix: BodyPrefix | null): RequestBody {
   let bytes = prefix?.bytes.length ?? 0;
   const stream = new Readable({
     read: () => {

@@ -21,6 +21,7 @@ const statuses: Readonly<Record<Reason, number>> = {
   // the request
   request_malformed: 400,
   request_ambiguous: 400,
+  request_unsignable: 400,
   body_unreadable: 400,
   body_too_large: 413,
   request_timeout: 408,

@@ -3,16 +3,14 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { Authority as Place } from '../../policy/canonical.ts';
 import { refuse, type Refusal } from '../../policy/refusal.ts';
-import { createAddressGuard } from '../dns/addresses.ts';
-import type { Resolver } from '../dns/resolver.ts';
+
 import { SidecarError } from '../errors.ts';
 import { createServer } from '../node-http.ts';
 import type { Authority } from '../tls/authority.ts';
-import { createDialler } from './dialler.ts';
+import type { Egress } from './egress.ts';
 import type { Agent } from './agent.ts';
 import { createExchangeHandler, type ExchangeOptions } from './exchange.ts';
 import { createInFlight } from './in-flight.ts';
@@ -23,7 +21,7 @@ import { createUpstreams } from './upstream.ts';
 
 export interface ProxyOptions extends Omit<ExchangeOptions, 'upstreams' | 'inFlight'> {
   readonly authority: Authority;
-  readonly resolver: Resolver;
+  readonly egress: Egress;
 }
 
 export interface Proxy {
@@ -65,11 +63,9 @@ interface Connection {
 }
 
 export function createProxy(options: ProxyOptions): Proxy {
-  const { snapshots, authority, resolver, audit, clock } = options;
-  const ownPorts = new Set<number>();
-  const guard = createAddressGuard({ ownAddresses: addressesOfThisPod(), ownPorts });
+  const { snapshots, authority, egress, audit, clock } = options;
   const inFlight = createInFlight(snapshots, clock);
-  const upstreams = createUpstreams(createDialler({ resolver, guard }));
+  const upstreams = createUpstreams(egress.dial);
   const handle = createExchangeHandler({ ...options, upstreams, inFlight });
   const servers: Server[] = [];
   const sockets = new Set<Duplex>();
@@ -182,7 +178,7 @@ export function createProxy(options: ProxyOptions): Proxy {
         const server = createFront();
         servers.push(server);
         chosen = await listenOn(server, chosen, host);
-        ownPorts.add(chosen);
+        egress.ownPorts.add(chosen);
       }
       return { port: chosen };
     },
@@ -206,8 +202,4 @@ function listenOn(server: Server, port: number, host: string): Promise<number> {
       resolve((server.address() as AddressInfo).port);
     });
   });
-}
-
-function addressesOfThisPod(): string[] {
-  return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
 }

@@ -11,6 +11,7 @@ await runSidecar({
     keys: join(root, 'keys'),
     state: join(root, 'state'),
     tokens: join(root, 'tokens'),
+    secrets: join(root, 'secrets'),
   },
   ports: { proxy: Number(port), health: 0 },
 });

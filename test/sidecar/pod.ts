@@ -28,7 +28,8 @@ export interface PodOptions {
 }
 
 export function createPodFolders(root: string): void {
-  for (const name of ['trust', 'keys', 'state', 'tokens']) mkdirSync(join(root, name), { recursive: true });
+  for (const name of ['trust', 'keys', 'state', 'tokens', 'secrets'])
+    mkdirSync(join(root, name), { recursive: true });
 }
 
 /** Exactly what injection sets, and PATH: a sidecar refuses most of what a developer's shell has. */

@@ -7,10 +7,12 @@ import type { RulesetCredential } from '../../../policy/ruleset-credential.ts';
 import type { Audit, ExchangeRecord } from '../../../sidecar/audit/record.ts';
 import { createClock, type Clock } from '../../../sidecar/clock.ts';
 import { compileSnapshot, type Snapshot, type SnapshotSource } from '../../../sidecar/control/snapshot.ts';
+import type { Material } from '../../../sidecar/credentials/material.ts';
 import { Secret } from '../../../sidecar/credentials/secret.ts';
 import { createResolver, type Resolver } from '../../../sidecar/dns/resolver.ts';
 import { SidecarError } from '../../../sidecar/errors.ts';
 import { createLocalLimits } from '../../../sidecar/limits/limits.ts';
+import { createEgress } from '../../../sidecar/proxy/egress.ts';
 import { createProxy } from '../../../sidecar/proxy/server.ts';
 import { createAuthority } from '../../../sidecar/tls/authority.ts';
 import { waitFor } from '../../cluster/deadline.ts';
@@ -29,7 +31,7 @@ export interface Fixture {
   swap(ruleset: Partial<Ruleset>): void;
   setFresh(fresh: boolean): void;
   /** What the source of the credential holds from now on; null when it cannot be had. */
-  setSecret(value: string | null): void;
+  setSecret(value: string | Material | null): void;
   /** Runs before each secret is handed out: a slow source, or what happens meanwhile. */
   beforeResolve(hook: () => void | Promise<void>): void;
   /** Runs before each name is resolved, which is the last that happens before a new connection. */
@@ -109,14 +111,14 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
   let taken = 0;
   const audit: Audit = { record: (record) => void records.push(record), close: async () => {} };
   const authority = createAuthority({ keysDirectory });
-  let secret: string | null = token;
+  let secret: string | Material | null = token;
   let hook: () => void | Promise<void> = () => {};
   let dialHook = (): void => {};
   const resolver = options.resolver ?? createResolver({ overrides: { [originName]: '127.0.0.1' } });
-  const resolve = async (): Promise<Secret> => {
+  const resolve = async (): Promise<Material> => {
     await hook();
     if (secret === null) throw new SidecarError('VAULT_SEALED');
-    return new Secret(secret);
+    return typeof secret === 'string' ? new Map([['value', new Secret(secret)]]) : secret;
   };
   const proxy = createProxy({
     snapshots,
@@ -124,12 +126,14 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     limits,
     clock,
     authority,
-    resolver: {
-      resolve: (name) => {
-        dialHook();
-        return resolver.resolve(name);
+    egress: createEgress({
+      resolver: {
+        resolve: (name) => {
+          dialHook();
+          return resolver.resolve(name);
+        },
       },
-    },
+    }),
     audit,
     ...(options.maxReadMs === undefined ? {} : { maxReadMs: options.maxReadMs }),
     ...(options.maxHeldBytes === undefined ? {} : { maxHeldBytes: options.maxHeldBytes }),

@@ -1,0 +1,94 @@
+// From a decision that names a credential to a request that carries it: resolve, then fill.
+
+import type { Decision } from '../../policy/decision.ts';
+import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
+import type { RulesetInject } from '../../policy/ruleset-credential.ts';
+import type { Clock } from '../clock.ts';
+import type { Snapshot } from '../control/snapshot.ts';
+import type { Credentials } from '../credentials/credentials.ts';
+import { fill, needsBody, placesOf } from '../credentials/inject/inject.ts';
+import type { Filled, Outgoing } from '../credentials/inject/injector.ts';
+import { isSameMaterial, type Material } from '../credentials/material.ts';
+import { asSidecarError } from '../errors.ts';
+import type { Head } from './head.ts';
+import { findStray } from './placeholder.ts';
+import { timed, type Trail } from './trail.ts';
+
+/** What a request carries, and what it was made of. */
+export interface Injection {
+  readonly credential: string;
+  readonly material: Material;
+  readonly filled: Filled;
+}
+
+export interface Injecting {
+  /** @returns null where the decision names no credential. */
+  inject(
+    decision: Decision,
+    snapshot: Snapshot,
+    outgoing: Outgoing,
+    trail: Trail,
+  ): Promise<Injection | Refusal | null>;
+  /** After an upstream's 401: whether there is another value by now. */
+  replace(injection: Injection, snapshot: Snapshot): Promise<boolean>;
+}
+
+export function createInjecting({
+  credentials,
+  clock,
+}: {
+  readonly credentials: Pick<Credentials, 'resolve' | 'replace'>;
+  readonly clock: Clock;
+}): Injecting {
+  async function resolve(name: string, snapshot: Snapshot, trail: Trail): Promise<Material | Refusal> {
+    const end = timed(trail, 'resolve');
+    try {
+      const material = await credentials.resolve(name, snapshot);
+      end();
+      return material;
+    } catch (error) {
+      end(asSidecarError(error).code);
+      return unavailable(name, error, trail);
+    }
+  }
+
+  return {
+    async inject({ credential, inject }, snapshot, outgoing, trail) {
+      if (credential === null || inject === null) return null;
+      const material = await resolve(credential, snapshot, trail);
+      if (isRefusal(material)) return material;
+      try {
+        const filled = fill(inject, material, outgoing, clock.nowMs() ?? Date.now());
+        return isRefusal(filled) ? filled : { credential, material, filled };
+      } catch (error) {
+        return unavailable(credential, error, trail);
+      }
+    },
+    replace: ({ credential, material }, snapshot) =>
+      credentials.replace(credential, snapshot, material).then(
+        (other) => !isSameMaterial(other, material),
+        () => false,
+      ),
+  };
+}
+
+/** The code alone: what a source says may name paths of a store that the agent need not know. */
+function unavailable(credential: string, error: unknown, trail: Trail): Refusal {
+  const { code } = asSidecarError(error);
+  trail.errorCode = code;
+  return refuse('secret_unavailable', `The secret of ${credential} could not be had (${code}).`);
+}
+
+/** Whether all of the body must be at hand before the request can be signed or filled. */
+export function isBodySigned({ inject }: Decision, outgoing: Outgoing): boolean {
+  return inject !== null && needsBody(inject, outgoing);
+}
+
+const nowhere = { headers: [], query: [] };
+
+/** A placeholder where the credential that was chosen is not put; without one, anywhere. */
+export function strayPlaceholder({ placeholders }: Head, inject: RulesetInject | null): Refusal | null {
+  return placeholders.at.length === 0
+    ? null
+    : findStray(placeholders, inject === null ? nowhere : placesOf(inject));
+}
