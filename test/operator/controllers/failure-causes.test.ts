@@ -4,7 +4,7 @@ import { causeOfCode } from '../../../operator/controllers/failure-causes.ts';
 import { errorCatalogue } from '../../../sidecar/errors.ts';
 
 /** The codes that a credential can fail with; the others are the sidecar's own troubles. */
-const credentialCode = /^(?:VAULT|STORE|SECRET|FILE|SOURCE)_/;
+const credentialCode = /^(?:VAULT|AWS|POD_IDENTITY|STORE|SECRET|FILE|SOURCE)_/;
 
 describe('what a sidecar’s code means on an AgentCredential', () => {
   for (const code of Object.keys(errorCatalogue).filter((name) => credentialCode.test(name))) {
