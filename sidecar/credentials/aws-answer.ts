@@ -55,7 +55,8 @@ export function refusedAnswer(error: unknown): RefusedAnswer {
   const { name, message, $metadata, $response } = error as SdkError;
   const status = $metadata?.httpStatusCode ?? $response?.statusCode;
   const text = typeof message === 'string' ? message : '';
-  const theirTime = Date.parse(String($response?.headers?.['date'] ?? ''));
+  const date = $response?.headers?.['date'];
+  const theirTime = typeof date === 'string' ? Date.parse(date) : NaN;
   return {
     name: typeof name === 'string' ? name.replace(/Exception$/, '') : '',
     status: typeof status === 'number' ? status : 0,
