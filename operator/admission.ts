@@ -27,6 +27,7 @@ export interface AdmissionDeps {
 export function createAdmissionApp(deps: AdmissionDeps): FastifyInstance {
   const { config, authority, informers, client, log, metrics } = deps;
   const settings: InjectorSettings = {
+    level: 'cooperative',
     version: config.OUTRIDER_VERSION,
     operator: deps.operator,
     sidecar: {

@@ -1,7 +1,7 @@
 // The variables that lead an agent's clients through the proxy and make them trust its CA: the same in a pod
 // and in local mode.
 
-import { trustFiles } from './contract.ts';
+import { placeholder, placeholderFile, trustFiles } from './contract.ts';
 
 export interface AgentPlace {
   readonly proxyPort: number;
@@ -57,4 +57,44 @@ export function javaOptions({ proxyPort, trustDirectory }: AgentPlace): string {
     ]),
     '-Dhttp.nonProxyHosts=localhost|127.*|[::1]',
   ].join(' ');
+}
+
+/** A harmless value so that an SDK that insists on a key, or on a key file, starts. */
+export interface Placeholder {
+  readonly env: string;
+  readonly credential: string;
+  readonly value: string;
+}
+
+/** What of an AgentCredential asks for placeholders. */
+export interface PlaceholderWishes {
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly placeholderEnv?: readonly string[] | undefined;
+    readonly placeholderFile?: { readonly env: string } | undefined;
+  };
+}
+
+/** Of two credentials that ask for one variable the first by name gets it, everywhere alike. */
+export function placeholdersOf(
+  credentials: readonly PlaceholderWishes[],
+  { namespace, trustDirectory }: { readonly namespace: string; readonly trustDirectory: string },
+): readonly Placeholder[] {
+  const byVariable = new Map<string, Placeholder>();
+  for (const { metadata, spec } of credentials.toSorted((a, b) =>
+    a.metadata.name < b.metadata.name ? -1 : 1,
+  )) {
+    const credential = metadata.name;
+    const file = spec.placeholderFile;
+    const wishes = [
+      ...(spec.placeholderEnv ?? []).map((env) => ({ env, value: placeholder(namespace, credential) })),
+      ...(file === undefined
+        ? []
+        : [{ env: file.env, value: `${trustDirectory}/${placeholderFile(credential)}` }]),
+    ];
+    for (const { env, value } of wishes) {
+      if (!byVariable.has(env)) byVariable.set(env, { env, credential, value });
+    }
+  }
+  return [...byVariable.values()].toSorted((a, b) => (a.env < b.env ? -1 : 1));
 }

@@ -2,8 +2,10 @@
 
 import { annotations, labels } from '../../policy/contract.ts';
 import type { Labels } from '../../policy/resources/selector.ts';
+import { skipContainers } from './aws-identity.ts';
 import type { Pod } from './pod.ts';
 import type { Problem } from './problem.ts';
+import type { InjectionLevel } from './settings.ts';
 
 /**
  * `outrider.dev/inject` on a pod template, as annotation or label: "true" asks for the sidecar, "false" declines
@@ -41,12 +43,14 @@ export function namespaceAllowsOptOut(namespaceLabels: Labels): boolean {
 /** `outrider.dev/status`: what was injected, as JSON. Written by the webhook over whatever was there. */
 export interface InjectionStatus {
   /** How traffic reaches the sidecar. */
-  readonly level: 'cooperative';
+  readonly level: InjectionLevel;
   readonly image: string;
   /** AgentSecretStores that the pod has a token for; a store opened later needs a restart of the pod. */
   readonly stores: readonly string[];
-  /** AgentCredentials whose placeholders the containers have; one bound later needs a restart likewise. */
-  readonly credentials: readonly string[];
+  /** Directories of `podPaths.secrets` that the sidecar has; a volume asked for later needs a restart likewise. */
+  readonly volumes: readonly string[];
+  /** The AgentCredential whose placeholder each variable of the containers holds; one bound later needs a restart likewise. */
+  readonly placeholders: Readonly<Record<string, string>>;
 }
 
 /** What `outrider.dev/status` of an injected pod says; null when it says nothing that can be read. */
@@ -55,27 +59,33 @@ export function readInjectionStatus(podAnnotations: Labels | undefined): Injecti
   if (text === undefined) return null;
   try {
     const status = JSON.parse(text) as Partial<InjectionStatus> | null;
-    const readable = status?.level === 'cooperative' && typeof status.image === 'string';
-    if (!readable || !Array.isArray(status.stores) || !Array.isArray(status.credentials)) return null;
-    return status as InjectionStatus;
+    if (status === null || !isLevel(status.level) || typeof status.image !== 'string') return null;
+    const { level, image, stores, volumes, placeholders } = status;
+    if (!Array.isArray(stores) || !Array.isArray(volumes)) return null;
+    if (typeof placeholders !== 'object' || placeholders === null) return null;
+    return { level, image, stores, volumes, placeholders };
   } catch {
     return null;
   }
 }
 
+function isLevel(level: unknown): level is InjectionLevel {
+  return level === 'cooperative' || level === 'captured';
+}
+
 /** The metadata of an injected pod. `outrider.dev/version` is the version of Outrider that injected it. */
 export function injectedMetadata(
   metadata: Pod['metadata'],
-  status: InjectionStatus,
-  version: string,
+  written: { readonly status: InjectionStatus; readonly version: string; readonly skippedByEks: string },
 ): Pod['metadata'] {
   return {
     ...metadata,
     labels: { ...metadata.labels, [labels.injected]: 'true' },
     annotations: {
       ...metadata.annotations,
-      [annotations.status]: JSON.stringify(status),
-      [annotations.version]: version,
+      [annotations.status]: JSON.stringify(written.status),
+      [annotations.version]: written.version,
+      [skipContainers]: written.skippedByEks,
     },
   };
 }

@@ -3,6 +3,7 @@
 import { podPaths, sidecarEnvironment, sidecarPorts } from '../../policy/contract.ts';
 import type { SidecarIdentity } from './identity.ts';
 import type { Container, EnvVar, Pod } from './pod.ts';
+import type { MountedVolume } from './secret-volumes.ts';
 import type { InjectorSettings } from './settings.ts';
 import { agentMount, sidecarMounts } from './volumes.ts';
 
@@ -13,13 +14,14 @@ export interface SidecarDeps {
   readonly identity: SidecarIdentity;
   /** PEM: who may sign the operator's certificate now or next. */
   readonly operatorCas: string;
+  readonly secrets: readonly MountedVolume[];
 }
 
 /**
  * A native sidecar. Every field that the API server would default is written out, so that the webhook's second pass
  * can compare what it finds with what it would write.
  */
-export function sidecarContainer({ settings, identity, operatorCas }: SidecarDeps): Container {
+export function sidecarContainer({ settings, identity, operatorCas, secrets }: SidecarDeps): Container {
   const { sidecar } = settings;
   return {
     name: sidecarName,
@@ -50,7 +52,7 @@ export function sidecarContainer({ settings, identity, operatorCas }: SidecarDep
       capabilities: { drop: ['ALL'] },
       seccompProfile: { type: 'RuntimeDefault' },
     },
-    volumeMounts: sidecarMounts.map((mount) => ({ ...mount })),
+    volumeMounts: sidecarMounts(secrets),
     terminationMessagePath: '/dev/termination-log',
     terminationMessagePolicy: 'File',
   };

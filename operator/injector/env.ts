@@ -1,15 +1,13 @@
 // The environment of agent containers: where the proxy is, whom to trust, and placeholders for what they do not hold.
 
-import { agentVariables, javaOptions, type AgentPlace } from '../../policy/agent-environment.ts';
+import {
+  agentVariables,
+  javaOptions,
+  type AgentPlace,
+  type Placeholder,
+} from '../../policy/agent-environment.ts';
 import { podPaths, sidecarPorts } from '../../policy/contract.ts';
 import type { Container, EnvVar } from './pod.ts';
-
-/** A harmless value so that an SDK that insists on a key starts. */
-export interface Placeholder {
-  readonly env: string;
-  readonly credential: string;
-  readonly value: string;
-}
 
 const place: AgentPlace = { proxyPort: sidecarPorts.proxy, trustDirectory: podPaths.trust };
 const ours = agentVariables(place);

@@ -1,24 +1,31 @@
 // One pod in, one verdict out: nothing to do, a refusal that says what to change, or a patch. Pure.
 
+import type { Placeholder } from '../../policy/agent-environment.ts';
+import { secretDirectory } from '../../policy/contract.ts';
 import type { Labels } from '../../policy/resources/selector.ts';
 import { injectedMetadata, type InjectionStatus } from './annotations.ts';
+import { skippedContainers } from './aws-identity.ts';
 import { agentContainer, sidecarContainer, sidecarName } from './containers.ts';
-import { agentEnvironment, type Placeholder } from './env.ts';
+import { agentEnvironment } from './env.ts';
 import { drawIdentity, identityOf } from './identity.ts';
 import { createPatch, type PatchOperation } from './patch.ts';
-import type { Container, Pod, Volume } from './pod.ts';
+import { heldSecretProblems } from './held-secrets.ts';
+import { containersOf, type Container, type Pod, type Volume } from './pod.ts';
 import type { Problem } from './problem.ts';
 import { reportOn, reportReasons, type ReportReason } from './report.ts';
 import { isProblem, repairedSidecar, repairedVolume } from './second-pass.ts';
+import { isSecretVolume, secretVolumes, type SecretNeed } from './secret-volumes.ts';
 import type { InjectorSettings } from './settings.ts';
 import { shapeProblems } from './shape.ts';
-import { podVolumes, reservedName, type StoreToken } from './volumes.ts';
+import { podVolumes, reservedName, tokensFor, type StoreToken } from './volumes.ts';
 
 export interface InjectionInput {
   readonly pod: Pod;
   readonly namespaceLabels: Labels;
-  /** The stores that the namespace may use. */
+  /** Of the stores that the namespace may use. */
   readonly stores: readonly StoreToken[];
+  /** Of the credentials that the pod's policies name, and of their stores. */
+  readonly secrets: readonly SecretNeed[];
   /** Of the credentials that the pod's policies name. */
   readonly placeholders: readonly Placeholder[];
   readonly operatorCas: string;
@@ -44,18 +51,32 @@ export function injectPod(input: InjectionInput): Injection {
 
   const found = pod.spec.initContainers?.find(({ name }) => name === sidecarName);
   const identity = (found && identityOf(found)) ?? drawIdentity(pod, input.drawId);
-  const sidecar = sidecarContainer({ settings, identity, operatorCas });
-  const volumes = podVolumes(settings.sidecar, input.stores);
+  const secrets = secretVolumes(input.secrets);
+  const sidecar = sidecarContainer({ settings, identity, operatorCas, secrets });
+  const volumes = podVolumes(settings, input.stores, secrets);
   const kept = found === undefined ? sidecar : repairedSidecar(sidecar, found);
-  const keptVolumes = (pod.spec.volumes ?? []).map((volume) => repairedReserved(volume, volumes));
-  const problems = [...shapeProblems(pod, identity), ...[kept, ...keptVolumes].filter(isProblem)];
+  const keptVolumes = (pod.spec.volumes ?? [])
+    // Of a pass that saw other credentials. Nothing but the sidecar may mount it, so without it nothing is amiss.
+    .filter((volume) => !isSecretVolume(volume) || volumes.some(({ name }) => name === volume.name))
+    .map((volume) => repairedReserved(volume, volumes));
+  const environments = new Map(
+    containersOf(pod).map(({ container }) => [
+      container.name,
+      agentEnvironment(container, input.placeholders),
+    ]),
+  );
+  const problems = [
+    ...shapeProblems(pod, identity),
+    ...heldSecretProblems(pod, input.secrets, sidecarName, (name) => environments.get(name)?.env ?? []),
+    ...[kept, ...keptVolumes].filter(isProblem),
+  ];
   if (problems.length > 0 || isProblem(kept)) return { kind: 'refuse', problems };
 
   const warnings: string[] = report.reasons
     .filter((reason) => reason === 'opt_out_without_effect')
     .map((reason) => reportReasons[reason]);
   const toAgent = (list: string) => (container: Container) => {
-    const { env, warnings: about } = agentEnvironment(container, input.placeholders);
+    const { env, warnings: about } = environments.get(container.name) ?? { env: [], warnings: [] };
     warnings.push(
       ...about.map(({ name, message }) => `spec.${list}[${container.name}].env[${name}] ${message}`),
     );
@@ -64,7 +85,11 @@ export function injectPod(input: InjectionInput): Injection {
   const others = (pod.spec.initContainers ?? []).filter(({ name }) => name !== sidecarName);
   const injected: Pod = {
     ...pod,
-    metadata: injectedMetadata(pod.metadata, statusOf(input), settings.version),
+    metadata: injectedMetadata(pod.metadata, {
+      status: statusOf(input),
+      version: settings.version,
+      skippedByEks: skippedContainers(pod, sidecarName),
+    }),
     spec: {
       ...pod.spec,
       initContainers: [kept, ...others.map(toAgent('initContainers'))],
@@ -78,12 +103,15 @@ export function injectPod(input: InjectionInput): Injection {
   return { kind: 'patch', reasons: report.reasons, operations: createPatch(pod, injected), warnings };
 }
 
-function statusOf({ settings, stores, placeholders }: InjectionInput): InjectionStatus {
+function statusOf({ settings, stores, secrets, placeholders }: InjectionInput): InjectionStatus {
   return {
-    level: 'cooperative',
+    level: settings.level,
     image: settings.sidecar.image,
-    stores: stores.map(({ store }) => store).toSorted(),
-    credentials: [...new Set(placeholders.map(({ credential }) => credential))].toSorted(),
+    stores: tokensFor(settings, stores)
+      .map(({ store }) => store)
+      .toSorted(),
+    volumes: [...new Set(secrets.map(({ volume }) => secretDirectory(volume)))].toSorted(),
+    placeholders: Object.fromEntries(placeholders.map(({ env, credential }) => [env, credential])),
   };
 }
 

@@ -6,7 +6,9 @@ import { z } from 'zod';
 const envVar = z.looseObject({
   name: z.string(),
   value: z.string().optional(),
-  valueFrom: z.looseObject({}).optional(),
+  valueFrom: z
+    .looseObject({ secretKeyRef: z.looseObject({ name: z.string().optional() }).optional() })
+    .optional(),
 });
 
 const volumeMount = z.looseObject({ name: z.string(), mountPath: z.string() });
@@ -27,7 +29,11 @@ const resourceList = z.record(z.string(), z.string());
 const container = z.looseObject({
   name: z.string(),
   env: z.array(envVar).optional(),
+  envFrom: z
+    .array(z.looseObject({ secretRef: z.looseObject({ name: z.string().optional() }).optional() }))
+    .optional(),
   volumeMounts: z.array(volumeMount).optional(),
+  volumeDevices: z.array(z.looseObject({ name: z.string() })).optional(),
   securityContext: securityContext.optional(),
   resources: z.looseObject({ limits: resourceList.optional(), requests: resourceList.optional() }).optional(),
 });
@@ -42,10 +48,20 @@ const volume = z.looseObject({
         .array(
           z.looseObject({
             serviceAccountToken: z.looseObject({ audience: z.string().optional() }).optional(),
+            secret: z.looseObject({ name: z.string().optional() }).optional(),
           }),
         )
         .optional(),
     })
+    .optional(),
+  secret: z
+    .looseObject({
+      secretName: z.string().optional(),
+      items: z.array(z.looseObject({ key: z.string(), path: z.string() })).optional(),
+    })
+    .optional(),
+  csi: z
+    .looseObject({ driver: z.string(), volumeAttributes: z.record(z.string(), z.string()).optional() })
     .optional(),
 });
 

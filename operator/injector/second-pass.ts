@@ -3,10 +3,11 @@
 // name is an author's attempt to choose the sidecar, and is refused.
 
 import { isDeepStrictEqual } from 'node:util';
-import { audiencePrefix, sidecarEnvironment } from '../../policy/contract.ts';
-import type { Container, Volume } from './pod.ts';
+import { audiencePrefix, podIdentityAudience, sidecarEnvironment } from '../../policy/contract.ts';
+import type { Container, Volume, VolumeMount } from './pod.ts';
 import type { Problem } from './problem.ts';
 import { sameQuantity } from './quantity.ts';
+import { isSecretMount, isSecretVolume } from './secret-volumes.ts';
 
 /** Where the ServiceAccount admission plugin mounts the pod's own token, in every container that it sees. */
 const serviceAccountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -25,7 +26,7 @@ export function repairedSidecar(expected: Container, actual: Container): Contain
     env: (actual.env ?? []).map((variable) =>
       expectedCas !== undefined && isCas(variable.name, variable.value) ? expectedCas : variable,
     ),
-    volumeMounts: (actual.volumeMounts ?? []).filter(({ mountPath }) => mountPath !== serviceAccountPath),
+    volumeMounts: repairedMounts(expected.volumeMounts, actual.volumeMounts),
   };
   const found = comparable(repaired, expected);
   const fields = [...new Set([...Object.keys(expected), ...Object.keys(found)])];
@@ -33,6 +34,17 @@ export function repairedSidecar(expected: Container, actual: Container): Contain
   if (different.length === 0) return repaired;
   const message = `differs from what the webhook writes in ${different.join(', ')}: remove the container, the webhook adds it; or exempt it from what else changes it`;
   return { field: `spec.initContainers[${expected.name}]`, message };
+}
+
+/** Without the pod's token, and with the secrets that the pod's credentials ask for now. */
+function repairedMounts(
+  expected: readonly VolumeMount[] = [],
+  actual: readonly VolumeMount[] = [],
+): VolumeMount[] {
+  return [
+    ...actual.filter((mount) => mount.mountPath !== serviceAccountPath && !isSecretMount(mount)),
+    ...expected.filter(isSecretMount),
+  ];
 }
 
 /** Our volume as a second pass leaves it; its tokens are for the stores that there are now. */
@@ -47,6 +59,9 @@ export function repairedVolume(expected: Volume, actual: Volume): Volume | Probl
     const found = { ...actual, projected: { ...actual.projected, sources } };
     if (isDeepStrictEqual(expected, found)) return expected;
   }
+  // Which keys of a Secret are needed may have changed between the passes.
+  if (isDeepStrictEqual(expected, actual) || (isSecretVolume(expected) && isSecretVolume(actual)))
+    return expected;
   const message = 'differs from what the webhook writes: remove the volume, the webhook adds it';
   return { field: `spec.volumes[${expected.name}]`, message };
 }
@@ -58,9 +73,10 @@ export function isProblem(value: object): value is Problem {
 function isToken(source: {
   readonly serviceAccountToken?: { readonly audience?: string | undefined } | undefined;
 }): boolean {
+  const audience = source.serviceAccountToken?.audience;
   return (
     Object.keys(source).length === 1 &&
-    source.serviceAccountToken?.audience?.startsWith(audiencePrefix) === true
+    (audience?.startsWith(audiencePrefix) === true || audience === podIdentityAudience)
   );
 }
 

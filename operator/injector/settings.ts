@@ -1,6 +1,10 @@
 // What the platform decides about every injected pod: Helm values, never anything a pod's author writes.
 
+/** How traffic reaches the sidecar: by proxy variables, which an agent can disregard, or by netfilter. */
+export type InjectionLevel = 'cooperative' | 'captured';
+
 export interface InjectorSettings {
+  readonly level: InjectionLevel;
   /** Of Outrider; becomes the annotation `outrider.dev/version`. */
   readonly version: string;
   /** host:port where sidecars find the operator's control server. */

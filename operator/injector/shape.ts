@@ -2,6 +2,7 @@
 // policies refuse more; these are refused even where those are not installed.
 
 import { audiencePrefix } from '../../policy/contract.ts';
+import { awsIdentityProblems } from './aws-identity.ts';
 import { sidecarName } from './containers.ts';
 import type { SidecarIdentity } from './identity.ts';
 import type { Container, Pod } from './pod.ts';
@@ -71,7 +72,10 @@ export function shapeProblems(pod: Pod, identity: SidecarIdentity): readonly Pro
           ]),
       ...(reservedName.test(volume.name) ? [] : audienceProblems(volume)),
     ]),
-    ...others.flatMap(({ field, container }) => containerProblems(field, container, identity)),
+    ...others.flatMap(({ field, container }) => [
+      ...containerProblems(field, container, identity),
+      ...awsIdentityProblems(field, container, volumes),
+    ]),
   ];
 }
 
@@ -91,14 +95,16 @@ function containerProblems(
         },
       ]
     : [];
-  const mounts = (container.volumeMounts ?? [])
-    .filter((mount) => reservedName.test(mount.name))
-    .filter((mount) => mount.name !== agentMount.name || !isAgentMount(mount))
-    .map((mount) => ({
-      field: `${field}.volumeMounts[${mount.name}]`,
-      message:
-        'must be removed: the sidecar’s volumes are its own, and the webhook mounts what an agent may read',
-    }));
+  const lists = { volumeMounts: container.volumeMounts ?? [], volumeDevices: container.volumeDevices ?? [] };
+  const mounts = Object.entries(lists).flatMap(([list, entries]) =>
+    entries
+      .filter((entry) => reservedName.test(entry.name) && !isAgentMount(entry))
+      .map(({ name }) => ({
+        field: `${field}.${list}[${name}]`,
+        message:
+          'must be removed: the sidecar’s volumes are its own, and the webhook mounts what an agent may read',
+      })),
+  );
   const ids = idProblems(`${field}.securityContext`, container.securityContext, identity);
   return [...reserved, ...privileged, ...mounts, ...ids];
 }

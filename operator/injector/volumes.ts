@@ -1,22 +1,39 @@
 // The volumes of an injected pod and who mounts which. Only the trust volume is shared, and agents cannot write it.
 
-import { operatorAudience, operatorTokenFile, podPaths, storeTokenFile } from '../../policy/contract.ts';
-import type { SidecarSettings } from './settings.ts';
+import { operatorAudience, operatorTokenFile, podPaths } from '../../policy/contract.ts';
+import type { InjectorSettings } from './settings.ts';
 import type { Volume, VolumeMount } from './pod.ts';
+import type { MountedVolume } from './secret-volumes.ts';
 
 /** Names of containers and volumes that only the webhook may write. */
 export const reservedName = /^outrider(?:-|$)/;
 
-/** A store that the pod's namespace may use. */
+/** Of a store that the pod's namespace may use and that is logged in to with a token. */
 export interface StoreToken {
   readonly store: string;
   readonly audience: string;
+  /** The file under `podPaths.tokens`. */
+  readonly file: string;
+  /** Any pod of the ServiceAccount could ask for this audience, so only captured agents' sidecars have it. */
+  readonly onlyCaptured?: true;
+}
+
+/** Those that pods of a level get. */
+export function tokensFor(
+  { level }: Pick<InjectorSettings, 'level'>,
+  tokens: readonly StoreToken[],
+): readonly StoreToken[] {
+  return tokens.filter(({ onlyCaptured }) => onlyCaptured !== true || level === 'captured');
 }
 
 /** A kubelet renews a token at four fifths of its life, so a stolen one is of use for an hour at most. */
 const tokenSeconds = 3600;
 
-export function podVolumes(settings: SidecarSettings, stores: readonly StoreToken[]): readonly Volume[] {
+export function podVolumes(
+  settings: InjectorSettings,
+  stores: readonly StoreToken[],
+  secrets: readonly MountedVolume[],
+): readonly Volume[] {
   const token = (audience: string, path: string) => ({
     serviceAccountToken: { audience, expirationSeconds: tokenSeconds, path },
   });
@@ -24,7 +41,7 @@ export function podVolumes(settings: SidecarSettings, stores: readonly StoreToke
     // A PEM bundle of the public roots and a JKS of the same are 0.5 MB together, and are replaced by renaming.
     { name: 'outrider-trust', emptyDir: { medium: 'Memory', sizeLimit: '4Mi' } },
     { name: 'outrider-keys', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
-    { name: 'outrider-state', emptyDir: { sizeLimit: settings.stateSize } },
+    { name: 'outrider-state', emptyDir: { sizeLimit: settings.sidecar.stateSize } },
     {
       name: 'outrider-tokens',
       projected: {
@@ -33,19 +50,24 @@ export function podVolumes(settings: SidecarSettings, stores: readonly StoreToke
         defaultMode: 0o444,
         sources: [
           token(operatorAudience, operatorTokenFile),
-          ...stores.map(({ store, audience }) => token(audience, storeTokenFile(store))),
+          ...tokensFor(settings, stores).map(({ audience, file }) => token(audience, file)),
         ],
       },
     },
+    ...secrets.map(({ volume }) => volume),
   ];
 }
 
-export const sidecarMounts: readonly VolumeMount[] = [
+const ownMounts: readonly VolumeMount[] = [
   { name: 'outrider-trust', mountPath: podPaths.trust },
   { name: 'outrider-keys', mountPath: podPaths.keys },
   { name: 'outrider-state', mountPath: podPaths.state },
   { name: 'outrider-tokens', mountPath: podPaths.tokens, readOnly: true },
 ];
+
+export function sidecarMounts(secrets: readonly MountedVolume[]): VolumeMount[] {
+  return [...ownMounts, ...secrets.map(({ mount }) => mount)].map((mount) => ({ ...mount }));
+}
 
 export const agentMount: VolumeMount = {
   name: 'outrider-trust',

@@ -1,14 +1,16 @@
 // What the cluster says about a pod that is about to be created: gathered first, judged afterwards by the injector.
 
-import { placeholder } from '../../policy/contract.ts';
+import { placeholdersOf, type Placeholder } from '../../policy/agent-environment.ts';
+import { podPaths } from '../../policy/contract.ts';
 import { isParsed, parseResource } from '../../policy/parse.ts';
 import type { KindName, Resource } from '../../policy/resources/kinds.ts';
 import type { Labels } from '../../policy/resources/selector.ts';
 import { opensTo, selectAgent, type Agent } from '../../policy/selection.ts';
 import { labels } from '../../policy/contract.ts';
-import type { Placeholder } from '../injector/env.ts';
 import type { Pod } from '../injector/pod.ts';
+import type { SecretNeed } from '../injector/secret-volumes.ts';
 import type { StoreToken } from '../injector/volumes.ts';
+import { secretsFor, tokenFor } from './store-access.ts';
 
 /** The operator's view of the cluster; objects are raw, as the API server returns them. */
 export interface AdmissionCluster {
@@ -21,6 +23,7 @@ export interface AdmissionCluster {
 
 export interface Gathered {
   readonly stores: readonly StoreToken[];
+  readonly secrets: readonly SecretNeed[];
   readonly placeholders: readonly Placeholder[];
 }
 
@@ -43,28 +46,15 @@ export function createGather(cluster: AdmissionCluster): Gather {
     const credentials = parsed('AgentCredential', cluster.credentials(namespace)).filter(({ metadata }) =>
       named.has(metadata.name),
     );
+    const stores = parsed('AgentSecretStore', cluster.stores()).filter((store) =>
+      opensTo(store, namespaceLabels),
+    );
     return {
-      stores: parsed('AgentSecretStore', cluster.stores())
-        .filter((store) => opensTo(store, namespaceLabels))
-        .map(({ metadata, spec }) => ({ store: metadata.name, audience: spec.audience })),
-      placeholders: placeholdersOf(credentials, namespace),
+      stores: stores.map(tokenFor).filter((token) => token !== null),
+      secrets: credentials.flatMap((credential) => secretsFor(credential, stores)),
+      placeholders: placeholdersOf(credentials, { namespace, trustDirectory: podPaths.trust }),
     };
   };
-}
-
-/** Of two credentials that ask for one variable the first by name gets it, on every replica alike. */
-function placeholdersOf(
-  credentials: readonly Resource<'AgentCredential'>[],
-  namespace: string,
-): readonly Placeholder[] {
-  const byVariable = new Map<string, Placeholder>();
-  for (const { metadata, spec } of credentials) {
-    for (const env of spec.placeholderEnv ?? []) {
-      const value = placeholder(namespace, metadata.name);
-      if (!byVariable.has(env)) byVariable.set(env, { env, credential: metadata.name, value });
-    }
-  }
-  return [...byVariable.values()].toSorted((a, b) => (a.env < b.env ? -1 : 1));
 }
 
 /** The well-formed ones by name. An informer replaces an object that changes, so each is parsed once. */

@@ -9,6 +9,7 @@ import type { InjectorSettings } from '../../operator/injector/settings.ts';
 import { createGather } from '../../operator/webhook/gather.ts';
 
 export const settings: InjectorSettings = {
+  level: 'cooperative',
   version: '0.1.0',
   operator: 'outrider.outrider-system.svc:8443',
   sidecar: {

@@ -3,10 +3,13 @@ import { describe, test } from 'node:test';
 import { injectPod, type Injection, type InjectionInput } from '../../../operator/injector/injection.ts';
 import type { PatchOperation } from '../../../operator/injector/patch.ts';
 import type { Container, Pod } from '../../../operator/injector/pod.ts';
+import { secretVolumes, type SecretNeed } from '../../../operator/injector/secret-volumes.ts';
 import { countingIds, operatorCas, settings } from '../../golden/cases.ts';
 import { applyPatch } from '../../support/apply-patch.ts';
 
-const stores = [{ store: 'corp-vault', audience: 'outrider.dev/corp-vault' }];
+const stores = [{ store: 'corp-vault', audience: 'outrider.dev/corp-vault', file: 'store.corp-vault' }];
+const secrets: readonly SecretNeed[] = [{ volume: { secret: 'github' }, keys: null }];
+const secretName = secretVolumes(secrets)[0]?.volume.name ?? '';
 const token = {
   name: 'kube-api-access-x7z',
   mountPath: '/var/run/secrets/kubernetes.io/serviceaccount',
@@ -17,6 +20,7 @@ function inject(pod: Pod, changes: Partial<InjectionInput> = {}): Injection {
   const rest = {
     namespaceLabels: {},
     stores,
+    secrets,
     placeholders: [],
     operatorCas,
     settings,
@@ -51,6 +55,10 @@ function sidecarOf(pod: InjectedPod): Sidecar {
   const sidecar = pod.spec.initContainers.find(({ name }) => name === 'outrider');
   assert.ok(sidecar);
   return sidecar as Sidecar;
+}
+
+function secretVolumeOf(spec: Pod['spec']): NonNullable<Pod['spec']['volumes']>[number] {
+  return spec.volumes?.find(({ name }) => name === secretName) ?? assert.fail();
 }
 
 function tokenSources(pod: InjectedPod): object[] {
@@ -130,6 +138,47 @@ describe('a second pass refuses', () => {
       field: 'spec.containers[agent].volumeMounts[outrider-tokens]',
       says: /must be removed/,
     },
+    'a Secret of the sidecar mounted in another container, a part of it even (K-01)': {
+      change: ({ spec }) => {
+        const { name } = secretVolumeOf(spec);
+        spec.containers[0]?.volumeMounts?.push({ name, mountPath: '/own', subPath: 'token', readOnly: true });
+      },
+      field: `spec.containers[agent].volumeMounts[${secretName}]`,
+      says: /volumes are its own/,
+    },
+    'a Secret of the sidecar as a device of another container (K-01)': {
+      change: ({ spec }) => {
+        const { name } = secretVolumeOf(spec);
+        if (spec.containers[0]) spec.containers[0].volumeDevices = [{ name, devicePath: '/dev/own' }];
+      },
+      field: `spec.containers[agent].volumeDevices[${secretName}]`,
+      says: /volumes are its own/,
+    },
+    'another Secret behind the name of one of ours (K-09)': {
+      change: ({ spec }) => (secretVolumeOf(spec).secret = { secretName: 'other' }),
+      field: `spec.volumes[${secretName}]`,
+      says: /remove the volume/,
+    },
+    'a Secret of the sidecar that it could write, or elsewhere in it (K-09)': {
+      change: (pod) => {
+        const mount = sidecarOf(pod).volumeMounts?.find(({ name }) => name.startsWith('outrider-secret-'));
+        if (mount) mount.mountPath = '/etc/ssl';
+      },
+      field: 'spec.initContainers[outrider]',
+      says: /in volumeMounts:/,
+    },
+    'an AWS identity in our container (K-05)': {
+      change: (pod) => sidecarOf(pod).env.push({ name: 'AWS_ROLE_ARN', value: 'arn:aws:iam::1:role/a' }),
+      field: 'spec.initContainers[outrider]',
+      says: /in env:/,
+    },
+    'an AWS identity in another container, whatever a first pass wrote (K-05)': {
+      change: ({ spec }) => {
+        spec.containers[0]?.env?.push({ name: 'AWS_WEB_IDENTITY_TOKEN_FILE', value: '/token' });
+      },
+      field: 'spec.containers[agent].env[AWS_WEB_IDENTITY_TOKEN_FILE]',
+      says: /eks.amazonaws.com\/skip-containers: agent/,
+    },
     'a part of the trust volume mounted elsewhere (K-24)': {
       change: ({ spec }) => {
         spec.containers[0]?.volumeMounts?.push({ name: 'outrider-trust', mountPath: '/x', readOnly: true });
@@ -171,6 +220,8 @@ describe('a second pass refuses', () => {
   }
 });
 
+const byName = (a: object, b: object): number => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
+
 describe('a second pass', () => {
   const operationsFor = (pod: Pod): readonly PatchOperation[] => {
     const injection = inject(pod);
@@ -193,6 +244,42 @@ describe('a second pass', () => {
     tokenSources(pod).pop();
     const after = applyPatch(pod, operationsFor(pod));
     assert.deepEqual(after, injected());
+  });
+
+  const otherCredentials: Record<string, readonly SecretNeed[]> = {
+    'without the volume': [],
+    'with one key of it': [{ volume: { secret: 'github' }, keys: ['token'] }],
+    'with another Secret': [{ volume: { secret: 'gitlab' }, keys: null }],
+    'with volumes of a driver': [...secrets, { volume: { csi: 'vault' }, keys: null }],
+  };
+  for (const [sentence, then] of Object.entries(otherCredentials)) {
+    test(`leaves the pod ${sentence}, where credentials changed since the first (K-01)`, () => {
+      const pod = injected();
+      const earlier = inject(pod, { secrets: then });
+      assert.equal(earlier.kind, 'patch', JSON.stringify(earlier));
+      const other = applyPatch(pod, earlier.kind === 'patch' ? earlier.operations : []);
+      const { volumes = [], initContainers = [] } = other.spec;
+      const expected = secretVolumes(then);
+      assert.deepEqual(
+        volumes.filter(({ name }) => /^outrider-(?:secret|csi)-/.test(name)).toSorted(byName),
+        expected.map(({ volume }) => volume).toSorted(byName),
+      );
+      assert.deepEqual(
+        initContainers[0]?.volumeMounts?.slice(4),
+        expected.map(({ mount }) => mount),
+      );
+      const back = applyPatch(other, operationsFor(other));
+      assert.deepEqual({ ...back.spec, volumes: [] }, { ...pod.spec, volumes: [] });
+      assert.deepEqual(back.spec.volumes?.toSorted(byName), pod.spec.volumes.toSorted(byName));
+    });
+  }
+
+  test('tells the webhook of Amazon EKS to pass over a container that came late (K-05)', () => {
+    const pod = injected();
+    pod.spec.containers.push({ name: 'mesh', image: 'c' });
+    const after = applyPatch(pod, operationsFor(pod));
+    const skipped = after.metadata.annotations?.['eks.amazonaws.com/skip-containers'];
+    assert.equal(skipped, 'outrider,fetch,agent,mesh');
   });
 
   test('takes the pod’s own token out of our container again, and of no other (K-01)', () => {

@@ -86,7 +86,8 @@ describe('the API server accepts', () => {
         level: 'cooperative',
         image: settings.sidecar.image,
         stores: ['corp-vault'],
-        credentials: [],
+        volumes: [],
+        placeholders: {},
       });
     });
   }
