@@ -5,12 +5,13 @@ import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { agentVariables } from '../policy/agent-environment.ts';
-import { placeholder } from '../policy/contract.ts';
+import { placeholder, placeholderFile } from '../policy/contract.ts';
 import type { Audit } from '../sidecar/audit/record.ts';
 import { compileSnapshot, createStaticSnapshots } from '../sidecar/control/snapshot.ts';
 import { createAwsProvider } from '../sidecar/credentials/aws.ts';
 import { createCredentials } from '../sidecar/credentials/credentials.ts';
 import { createFileProvider } from '../sidecar/credentials/file.ts';
+import { createPlaceholderFiles } from '../sidecar/credentials/placeholder-files.ts';
 import { createVaultProvider } from '../sidecar/credentials/vault.ts';
 import { createLocalLimits } from '../sidecar/limits/limits.ts';
 import { createResolver } from '../sidecar/dns/resolver.ts';
@@ -64,6 +65,11 @@ export async function run(options: RunOptions): Promise<number> {
   });
   const authority = createAuthority({ keysDirectory });
   writeTrustStore({ directory: trustDirectory, certificatePem: authority.certificatePem });
+  const placeholders = createPlaceholderFiles({
+    snapshots,
+    directory: trustDirectory,
+    onFailure: ({ message }) => process.stderr.write(`outrider: ${message}\n`),
+  });
   const limits = createLocalLimits();
   const audit = printDecisions;
   const proxy = createProxy({
@@ -79,7 +85,8 @@ export async function run(options: RunOptions): Promise<number> {
   try {
     const { port } = await proxy.listen(0, ['127.0.0.1']);
     const variables = agentVariables({ proxyPort: port, trustDirectory });
-    const names = placeholderVariables(resources, agent.namespace, Object.keys(ruleset.credentials));
+    await placeholders.settled();
+    const names = placeholderVariables(resources, agent, Object.keys(ruleset.credentials), trustDirectory);
     return await runCommand(options.command, {
       ...process.env,
       ...Object.fromEntries([...variables, ...names]),
@@ -99,17 +106,18 @@ const printDecisions: Audit = {
 
 function placeholderVariables(
   resources: readonly AnyResource[],
-  namespace: string,
+  { namespace }: { readonly namespace: string },
   bound: readonly string[],
+  trustDirectory: string,
 ): [name: string, value: string][] {
   return resources.flatMap((resource) => {
     const { kind, metadata, spec } = resource;
     if (kind !== 'AgentCredential' || metadata.namespace !== namespace || !bound.includes(metadata.name))
       return [];
-    return (spec.placeholderEnv ?? []).map((name): [string, string] => [
-      name,
-      placeholder(namespace, metadata.name),
-    ]);
+    const value = placeholder(namespace, metadata.name);
+    const variables = (spec.placeholderEnv ?? []).map((name): [string, string] => [name, value]);
+    const file = join(trustDirectory, placeholderFile(metadata.name));
+    return spec.placeholderFile === undefined ? variables : [...variables, [spec.placeholderFile.env, file]];
   });
 }
 

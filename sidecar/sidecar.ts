@@ -15,6 +15,7 @@ import { createReports } from './control/reports.ts';
 import { createAwsProvider } from './credentials/aws.ts';
 import { createCredentials } from './credentials/credentials.ts';
 import { createFileProvider } from './credentials/file.ts';
+import { createPlaceholderFiles } from './credentials/placeholder-files.ts';
 import { createVaultProvider } from './credentials/vault.ts';
 import type { Diagnostics } from './diagnostics.ts';
 import { createResolver } from './dns/resolver.ts';
@@ -89,8 +90,14 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
     egress,
     audit,
   });
+  const placeholders = createPlaceholderFiles({
+    snapshots,
+    directory: paths.trust,
+    onFailure: (error) => diagnostics.failed(error),
+  });
   let listening = false;
-  const health = createHealth({ ready: () => listening && snapshots.current() !== null });
+  const isReady = (): boolean => listening && snapshots.current() !== null && placeholders.ready();
+  const health = createHealth({ ready: isReady });
 
   return {
     async start() {
@@ -107,6 +114,7 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
       listening = false;
       stream.close();
       reports.close();
+      placeholders.close();
       await proxy.close();
       await Promise.all([audit.close(), credentials.close(), limits.close(), health.close()]);
     },

@@ -122,10 +122,10 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
   }
 
   async function renewOnce(startedAtMs: number): Promise<void> {
-    const renewing = held;
+    const renewing = live();
     const lifetimeMs = (await renewing?.lease?.renew()) ?? null;
-    if (isDropped || renewing === null || renewing !== held) return;
-    if (lifetimeMs === null) {
+    if (isDropped) return;
+    if (renewing === null || lifetimeMs === null) {
       await readOnce(startedAtMs);
       return;
     }

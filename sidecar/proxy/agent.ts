@@ -1,9 +1,10 @@
 // The agent's side of one exchange: its request as it arrives, a refusal, and the end of the answer.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Decision } from '../../policy/decision.ts';
 import type { Refusal } from '../../policy/refusal.ts';
 import { discardBody } from './request-body.ts';
-import { createProblem, writeProblem } from './respond.ts';
+import { createProblem, writeOwn, writeProblem, type OwnAnswer } from './respond.ts';
 import type { Trail } from './trail.ts';
 import type { Tunnel } from './tunnel.ts';
 
@@ -37,6 +38,14 @@ export function answerRefusal({ message, response }: Agent, trail: Trail, refusa
   // Where a request could not be read for certain, neither can the start of the next one (H-06).
   writeProblem(response, problem, trail.request === null || !message.complete);
   trail.status = problem.status;
+}
+
+/** An answer in place of the upstream's. It counts as allowed: nothing was sent, and nothing was refused. */
+export function answerOwn({ response }: Agent, trail: Trail, decision: Decision, answer: OwnAnswer): null {
+  trail.decision = { ...decision, action: 'allow', reason: null, closest: null };
+  if (!response.destroyed) writeOwn(response, answer);
+  trail.status = answer.status;
+  return null;
 }
 
 /** Ends the answer, after what is left of the body: closing before would take the answer away with it. */

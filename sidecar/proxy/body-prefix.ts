@@ -31,8 +31,14 @@ export interface BodyReader {
     claim: BodyClaim,
     trail: Trail,
   ): Promise<PrefixOutcome>;
-  /** All of it. */
-  readWhole(agent: Agent, before: BodyPrefix | null, claim: BodyClaim, trail: Trail): Promise<PrefixOutcome>;
+  /** All of it; absent `maxBytes`: as much as a rule can ask for. */
+  readWhole(
+    agent: Agent,
+    before: BodyPrefix | null,
+    claim: BodyClaim,
+    trail: Trail,
+    maxBytes?: number,
+  ): Promise<PrefixOutcome>;
   /** What a decision may see of more than it needs. */
   asNeeded(prefix: BodyPrefix, need: BodyNeed): BodyPrefix;
 }
@@ -64,14 +70,14 @@ export function createBodyReader({
       if (before?.isWhole === true) return before;
       return prefixByLength(headers, need) ?? read(agent, need, null, claim, trail);
     },
-    readWhole: async (agent, before, claim, trail) => {
+    readWhole: async (agent, before, claim, trail, maxBytes = maxSignedBytes) => {
       if (before?.isWhole === true) return before;
-      const need: BodyNeed = { until: 'end', maxBytes: maxSignedBytes };
+      const need: BodyNeed = { until: 'end', maxBytes };
       const outcome = await read(agent, need, before, claim, trail);
       if (outcome === 'gone' || isRefusal(outcome) || outcome.isWhole) return outcome;
       return refuse(
         'body_too_large',
-        `The credential signs or fills the whole body, which is longer than ${maxSignedBytes} bytes.`,
+        `The whole body must be looked at here, and it is longer than ${maxBytes} bytes.`,
       );
     },
     asNeeded: (prefix, { until, maxBytes }) =>

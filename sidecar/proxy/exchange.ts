@@ -13,7 +13,7 @@ import type { Outgoing } from '../credentials/inject/injector.ts';
 import { asSidecarError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import type { Limits } from '../limits/limits.ts';
-import { answerRefusal, endAnswer, letContinue, type Agent } from './agent.ts';
+import { answerOwn, answerRefusal, endAnswer, letContinue, type Agent } from './agent.ts';
 import { createBodyMemory, type BodyClaim } from './body-memory.ts';
 import { createBodyReader, type BodyPrefix } from './body-prefix.ts';
 import { createCharging, type Charging } from './charging.ts';
@@ -23,6 +23,7 @@ import { createInjecting, isBodySigned, strayPlaceholder, type Injection } from 
 import { headersOf, outgoingOf, targetOf } from './outgoing.ts';
 import { createRelay } from './relay.ts';
 import { createRequestBody } from './request-body.ts';
+import { dance, maxAssertionBytes, mayDance } from './token-dance.ts';
 import { endTrail, startTrail, timed, type Trail } from './trail.ts';
 import type { Upstreams } from './upstream.ts';
 
@@ -118,6 +119,14 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
         prefix = outcome;
         head = withBody(head, bodies.asNeeded(outcome, decision));
         continue;
+      }
+      if (mayDance(head.request, decision, snapshot)) {
+        const outcome = await bodies.readWhole(agent, prefix, claim, trail, maxAssertionBytes);
+        if (outcome === 'gone') return null;
+        if (isRefusal(outcome)) return outcome;
+        prefix = outcome;
+        const answer = dance(outcome.bytes, head.request, snapshot, clock.nowMs() ?? Date.now());
+        if (answer !== null) return answerOwn(agent, trail, decision, answer);
       }
       const refusal = refusalOfDecision(decision) ?? strayPlaceholder(head, decision.inject);
       if (refusal !== null) return refusal;

@@ -94,7 +94,21 @@ export function writeProblem(response: ServerResponse, problem: Problem, close: 
   response.write(body);
 }
 
-/** The same for a socket that has no response object: the request could not be parsed at all. */
+/** An answer of our own that is no refusal. */
+export function writeOwn(response: ServerResponse, { status, body }: OwnAnswer): void {
+  const bytes = Buffer.from(body);
+  const headers = ['content-type', 'application/json', 'content-length', String(bytes.length)];
+  response.writeHead(status, [...headers, 'cache-control', 'no-store']);
+  response.write(bytes);
+}
+
+/** JSON. */
+export interface OwnAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** A refusal for a socket that has no response object: the request could not be parsed at all. */
 export function encodeProblem(problem: Problem): string {
   const body = JSON.stringify(problem);
   const headers = [...headersOf(problem, Buffer.byteLength(body)), 'connection', 'close'];

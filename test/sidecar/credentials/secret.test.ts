@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { format, inspect } from 'node:util';
 import { Secret } from '../../../sidecar/credentials/secret.ts';
-import { renderSlot } from '../../../sidecar/credentials/inject/inject.ts';
+import { filled } from './opened.ts';
 
 const canary = 'canary-5f2b';
 const secret = new Secret(canary);
@@ -48,7 +48,7 @@ const unprintable: Record<string, string> = {
 for (const [what, value] of Object.entries(unprintable)) {
   test(`P-23: a bearer slot refuses a secret with ${what}, and the error does not print it`, () => {
     assert.throws(
-      () => renderSlot({ kind: 'bearer' }, new Secret(value)),
+      () => filled({ kind: 'bearer' }, new Map([['value', new Secret(value)]])),
       (error: Error & { code?: string; field?: string }) => {
         assert.equal(error.code, 'SECRET_UNPRINTABLE');
         assert.equal(error.field, 'spec.inject.bearer');
@@ -60,8 +60,7 @@ for (const [what, value] of Object.entries(unprintable)) {
 }
 
 test('a bearer slot is the authorization header', () => {
-  assert.deepEqual(renderSlot({ kind: 'bearer' }, secret), {
-    name: 'authorization',
-    value: `Bearer ${canary}`,
+  assert.deepEqual(filled({ kind: 'bearer' }, new Map([['value', secret]])), {
+    headers: [['authorization', `Bearer ${canary}`]],
   });
 });
