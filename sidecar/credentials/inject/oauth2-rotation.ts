@@ -1,0 +1,261 @@
+// A refresh token that each use replaces, shared by many pods. Who shows a used one again has the whole family revoked
+// (RFC 9700 section 4.14.2), so one pod at a time refreshes, and the secret itself says which: it is only ever changed
+// by compare and set. docs/credentials/oauth2.md draws it.
+//
+//   it holds an access token that lives       → take it
+//   another pod's claim                       → wait, and read again
+//   neither                                   → write a claim; refresh; write what came of it, without a claim
+//   the last write fails                      → keep it here, and write it before anything else
+//
+// What remains: a pod that dies between the provider's answer and the write takes the new token with it. Nothing can
+// be written ahead of an answer, so providers allow for it with a grace period, or not at all.
+
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SidecarError } from '../../errors.ts';
+import { isSameMaterial, onlyPart, type Material } from '../material.ts';
+import type { VersionedSource } from '../provider.ts';
+import { Secret } from '../secret.ts';
+import type { Minted } from './injector.ts';
+import { isClaimed, writeClaim, type SeenClaim } from './oauth2-claim.ts';
+import type { TokenResponse } from './token-response.ts';
+
+export interface RotatingGrant {
+  /** What an access token must have been asked for as, to be taken from the secret. */
+  readonly requested: string;
+  readonly field: string;
+  /** What the injection calls a part in the secret. */
+  partName(part: string): string;
+  /** The refresh token in it. @throws SidecarError */
+  tokenOf(material: Material): string;
+  /** @throws SidecarError */
+  refresh(material: Material): Promise<TokenResponse>;
+}
+
+export interface RotationContext {
+  readonly material: Material;
+  /** The same object for the life of a credential: what could not be written back is kept with it. */
+  readonly versioned: VersionedSource;
+  readonly nowMs: () => number;
+}
+
+export interface Rotation {
+  /** @throws SidecarError */
+  mint(grant: RotatingGrant, context: RotationContext): Promise<Minted>;
+}
+
+interface AccessToken {
+  readonly token: Secret;
+  readonly endsAtMs: number;
+}
+
+/** Of one credential. */
+interface Memory {
+  running: Promise<Minted> | null;
+  /** What the provider gave, and the secret does not hold yet. */
+  unsaved: (AccessToken & { readonly used: Secret; readonly next: Secret }) | null;
+  lastGiven: { readonly token: Secret; readonly material: Material; readonly atMs: number } | null;
+  readonly seen: SeenClaim;
+}
+
+/** Fields of the secret beside the user's own. */
+const fields = {
+  token: 'outrider_access_token',
+  tokenFor: 'outrider_access_token_for',
+  endsAt: 'outrider_expires_at',
+  claim: 'outrider_claim',
+} as const;
+
+/** A source is asked at most once a second; a refresh takes less, or ten seconds at most. */
+const pollMs = 1000;
+const maxWaitMs = 12_000;
+/** A call to a token endpoint takes ten; a pod that slept since its claim must not start one. */
+const latestStartMs = 15_000;
+const saveAttempts = 3;
+/** Who asks again for what it was just given has met a refusal that another token would not change. */
+const minAgeMs = 30_000;
+const minRestMs = 5000;
+
+export function createRotation({ monotonicMs = () => performance.now() } = {}): Rotation {
+  const memories = new WeakMap<VersionedSource, Memory>();
+
+  function memoryOf(versioned: VersionedSource): Memory {
+    const known = memories.get(versioned);
+    if (known !== undefined) return known;
+    const created: Memory = {
+      running: null,
+      unsaved: null,
+      lastGiven: null,
+      seen: { own: null, claim: null, sinceMs: 0 },
+    };
+    memories.set(versioned, created);
+    return created;
+  }
+
+  async function run(grant: RotatingGrant, context: RotationContext, memory: Memory): Promise<Minted> {
+    const { versioned, nowMs } = context;
+    const startedAtMs = monotonicMs();
+    for (;;) {
+      const { unsaved } = memory;
+      if (unsaved !== null && (await save(grant, context, memory, null))) {
+        memory.unsaved = null;
+        if (unsaved.endsAtMs - nowMs() >= minRestMs) return give(memory, context, unsaved);
+      }
+      const { material: stored, version } = await versioned.read();
+      const token = storedToken(stored, grant);
+      if (token !== null && isWanted(token, memory, context)) return give(memory, context, token);
+
+      const claim = stored.get(fields.claim)?.open();
+      if (!isClaimed(claim, memory.seen, nowMs(), monotonicMs())) {
+        const claimedAtMs = monotonicMs();
+        const own = writeClaim(memory.seen, nowMs(), randomUUID());
+        const claimed = await versioned.swap(version, { [fields.claim]: own });
+        if (claimed !== null) {
+          return refreshAs(grant, context, memory, { stored, version: claimed, claimedAtMs });
+        }
+      }
+      const delayMs = pollMs * (1 + Math.random() / 2);
+      if (monotonicMs() - startedAtMs + delayMs > maxWaitMs) throw busy(grant);
+      await sleep(delayMs);
+    }
+  }
+
+  async function refreshAs(
+    grant: RotatingGrant,
+    context: RotationContext,
+    memory: Memory,
+    owned: { readonly stored: Material; readonly version: number; readonly claimedAtMs: number },
+  ): Promise<Minted> {
+    const { versioned, nowMs } = context;
+    const material = partsOf(context, owned.stored);
+    try {
+      const used = grant.tokenOf(material);
+      if (monotonicMs() - owned.claimedAtMs > latestStartMs) throw busy(grant);
+      const sentAtMs = nowMs();
+      const { minted, refreshToken } = await grant.refresh(material);
+      memory.unsaved = {
+        token: minted.material.get(onlyPart) ?? new Secret(''),
+        endsAtMs: sentAtMs + minted.lifetimeMs,
+        used: new Secret(used),
+        next: new Secret(refreshToken ?? used),
+      };
+    } catch (error) {
+      // The others need not wait for a claim to end. What was sent may have been used up even so; only trying tells.
+      await versioned.swap(owned.version, { [fields.claim]: null }).catch(() => null);
+      throw error;
+    }
+    const { unsaved } = memory;
+    if (!(await save(grant, context, memory, owned.version))) return run(grant, context, memory);
+    memory.unsaved = null;
+    return give(memory, context, unsaved);
+  }
+
+  /**
+   * @param version at which the secret is known to hold the token that was used; null: look.
+   * @returns false when the secret holds another refresh token by now, which then counts.
+   * @throws SidecarError REFRESH_TOKEN_UNSAVED. The access token is not given away before: whoever has it would not ask
+   * again for most of an hour, in which the new refresh token could be lost with this pod.
+   */
+  async function save(
+    grant: RotatingGrant,
+    context: RotationContext,
+    memory: Memory,
+    version: number | null,
+  ): Promise<boolean> {
+    const { unsaved } = memory;
+    if (unsaved === null) return true;
+    const { versioned } = context;
+    let at = version;
+    for (let attempt = 0; attempt < saveAttempts; attempt += 1) {
+      try {
+        if (at === null) {
+          const reading = await versioned.read();
+          const current = new Secret(grant.tokenOf(partsOf(context, reading.material)));
+          const isWritten =
+            current.sameAs(unsaved.next) &&
+            reading.material.get(fields.token)?.sameAs(unsaved.token) === true;
+          if (isWritten) return true;
+          if (!current.sameAs(unsaved.used) && !current.sameAs(unsaved.next)) {
+            memory.unsaved = null;
+            return false;
+          }
+          at = reading.version;
+        }
+        if ((await versioned.swap(at, writtenFields(grant, context, unsaved))) !== null) return true;
+        at = null;
+      } catch {
+        at = null;
+        if (attempt < saveAttempts - 1) await sleep(pollMs);
+      }
+    }
+    // A provider that has left the token as it was has given nothing that could be lost.
+    if (unsaved.next.sameAs(unsaved.used)) return true;
+    throw new SidecarError('REFRESH_TOKEN_UNSAVED', { field: grant.field });
+  }
+
+  /** A token that lives, and that the caller does not mean to replace: ahead of its end, or after a refusal. */
+  function isWanted(
+    { token, endsAtMs }: AccessToken,
+    { lastGiven }: Memory,
+    context: RotationContext,
+  ): boolean {
+    if (endsAtMs - context.nowMs() < minRestMs) return false;
+    if (lastGiven === null || !lastGiven.token.sameAs(token)) return true;
+    // The secret was read anew, and differs since it was refreshed: that alone says nothing about the token.
+    if (!isSameMaterial(lastGiven.material, context.material)) return true;
+    return monotonicMs() - lastGiven.atMs < minAgeMs;
+  }
+
+  function give(memory: Memory, context: RotationContext, { token, endsAtMs }: AccessToken): Minted {
+    const isKnown = memory.lastGiven?.token.sameAs(token) === true;
+    const atMs = isKnown ? (memory.lastGiven?.atMs ?? 0) : monotonicMs();
+    memory.lastGiven = { token, material: context.material, atMs };
+    return { material: new Map([[onlyPart, token]]), lifetimeMs: Math.max(0, endsAtMs - context.nowMs()) };
+  }
+
+  return {
+    mint(grant, context) {
+      const memory = memoryOf(context.versioned);
+      memory.running ??= run(grant, context, memory).finally(() => {
+        memory.running = null;
+      });
+      return memory.running;
+    },
+  };
+}
+
+/** The parts that the AgentCredential names, as they are in the secret now. */
+function partsOf({ material, versioned }: RotationContext, stored: Material): Material {
+  const parts = new Map<string, Secret>();
+  for (const part of material.keys()) {
+    const secret = stored.get(versioned.nameOf(part));
+    if (secret !== undefined) parts.set(part, secret);
+  }
+  return parts;
+}
+
+function storedToken(stored: Material, { requested }: RotatingGrant): AccessToken | null {
+  const token = stored.get(fields.token);
+  const endsAtMs = Date.parse(stored.get(fields.endsAt)?.open() ?? '');
+  if (token === undefined || !Number.isFinite(endsAtMs)) return null;
+  return stored.get(fields.tokenFor)?.open() === requested ? { token, endsAtMs } : null;
+}
+
+function writtenFields(
+  grant: RotatingGrant,
+  { material, versioned }: RotationContext,
+  { token, endsAtMs, next }: NonNullable<Memory['unsaved']>,
+): Record<string, string | null> {
+  const part = grant.partName('refreshToken');
+  return {
+    [versioned.nameOf(material.has(part) ? part : onlyPart)]: next.open(),
+    [fields.token]: token.open(),
+    [fields.tokenFor]: grant.requested,
+    [fields.endsAt]: new Date(endsAtMs).toISOString(),
+    [fields.claim]: null,
+  };
+}
+
+function busy({ field }: RotatingGrant): SidecarError {
+  return new SidecarError('REFRESH_TOKEN_BUSY', { field });
+}
