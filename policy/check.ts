@@ -3,6 +3,7 @@
 
 import { isTooWide } from './ceiling.ts';
 import type { CheckContext } from './check-context.ts';
+import { available, findUnusable } from './credential-findings.ts';
 import { isParsed, parseOnce, type Finding } from './parse.ts';
 import type {
   AgentCredential,
@@ -11,7 +12,6 @@ import type {
   AgentSecretStore,
   ClusterAgentPolicy,
 } from './resources/kinds.ts';
-import type { Labels } from './resources/selector.ts';
 import { findOutsideCeiling, findRuleProblems } from './rule-findings.ts';
 import { opensTo } from './selection.ts';
 import { findShadows } from './shadow-findings.ts';
@@ -86,8 +86,7 @@ function destinationsOf({ destinations, namespaceLabels }: CheckContext): AgentD
 export function checkCredential(object: unknown, context: CheckContext): readonly Finding[] {
   const credential = parseOnce('AgentCredential', object);
   if (!isParsed<AgentCredential>(credential)) return credential;
-  const { source, allow } = credential.spec;
-  const findings = allow.flatMap((entry, index): Finding[] => {
+  const findings = credential.spec.allow.flatMap((entry, index): Finding[] => {
     const at = `spec.allow[${index}]`;
     const tooWide: Finding[] = isTooWide(entry.hosts)
       ? [
@@ -102,18 +101,15 @@ export function checkCredential(object: unknown, context: CheckContext): readonl
       : [];
     return [...tooWide, ...checkDestinationReference(entry.destination, at, context)];
   });
-  if (source.vault !== undefined) {
-    const stores = openNames('AgentSecretStore', context.stores, context.namespaceLabels);
-    if (!stores.includes(source.vault.store)) {
-      findings.push({
-        reason: 'StoreNotFound',
-        field: 'spec.source.vault.store',
-        message: `names no AgentSecretStore that is open to this namespace; ${available(stores)}`,
-        blocking: true,
-      });
-    }
-  }
-  return findings;
+  const open = { stores: storesOf(context), destinations: destinationsOf(context) };
+  return [...findings, ...findUnusable(credential, open)];
+}
+
+function storesOf({ stores, namespaceLabels }: CheckContext): AgentSecretStore[] {
+  return stores
+    .map((raw) => parseOnce('AgentSecretStore', raw))
+    .filter((parsed) => isParsed<AgentSecretStore>(parsed))
+    .filter((parsed) => opensTo(parsed, namespaceLabels));
 }
 
 export function checkStore(object: unknown): readonly Finding[] {
@@ -128,7 +124,7 @@ export function checkDestination(object: unknown): readonly Finding[] {
 
 function checkDestinationReference(name: string | undefined, at: string, context: CheckContext): Finding[] {
   if (name === undefined) return [];
-  const destinations = openNames('AgentDestination', context.destinations, context.namespaceLabels);
+  const destinations = destinationsOf(context).map(({ metadata }) => metadata.name);
   if (destinations.includes(name)) return [];
   return [
     {
@@ -138,21 +134,4 @@ function checkDestinationReference(name: string | undefined, at: string, context
       blocking: false,
     },
   ];
-}
-
-type Shared = AgentSecretStore | AgentDestination;
-
-function openNames(kind: Shared['kind'], objects: readonly unknown[], labels: Labels): string[] {
-  return objects
-    .map((raw) => parseOnce(kind, raw) as Shared | readonly Finding[])
-    .filter((parsed) => isParsed<Shared>(parsed))
-    .filter((parsed) => opensTo(parsed, labels))
-    .map(({ metadata }) => metadata.name);
-}
-
-/** Only names that the namespace may use: others are not its business. */
-function available(names: readonly string[]): string {
-  if (names.length === 0) return 'there is none';
-  const shown = names.toSorted().slice(0, 5).join(', ');
-  return `there is ${shown}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
 }

@@ -1,18 +1,24 @@
 // From the resources that concern one agent to its ruleset. Never throws: what is broken is left out where it
 // grants and kept, as wide as it might be meant, where it guards. `check.ts` says so on the resource's status.
 
-import { isTooWide } from './ceiling.ts';
+import { compileCredential, compileStore } from './compile-credential.ts';
+import { tokenEndpointOf } from './compile-inject.ts';
 import { labels as namespaceLabels } from './contract.ts';
+import { isUsable } from './credential-findings.ts';
 import { isParsed, parseOnce } from './parse.ts';
-import { compileMatch, readClusterPolicy, readPolicy } from './read-policy.ts';
+import { readClusterPolicy, readPolicy } from './read-policy.ts';
 import { requirements } from './requirements.ts';
 import { byRuleName } from './rule-order.ts';
-import type { AgentCredential, AgentDestination, AgentSecretStore } from './resources/kinds.ts';
-import { durationMs } from './resources/names.ts';
+import type { AgentDestination } from './resources/kinds.ts';
 import type { Labels } from './resources/selector.ts';
 import { opensTo, type Agent } from './selection.ts';
-import { canonicalJson, rulesetRevision, type Ruleset, type RulesetDestination, type RulesetTelemetry } from './ruleset.ts';
-import type { RulesetCredential, RulesetStore } from './ruleset-credential.ts';
+import {
+  canonicalJson,
+  rulesetRevision,
+  type Ruleset,
+  type RulesetDestination,
+  type RulesetTelemetry,
+} from './ruleset.ts';
 
 export interface CompileInput {
   readonly agent: Agent;
@@ -51,28 +57,34 @@ export function compileRuleset(input: CompileInput): Compiled {
   const grants = policies.flatMap((policy) => policy.grants).toSorted(byRuleName);
   const guards = policies.flatMap((policy) => policy.guards).toSorted(byRuleName);
 
-  const destinations = named(input.destinations, 'AgentDestination')
-    .filter((destination) => opensTo(destination, agent.namespaceLabels))
-    .map((destination) => [destination.metadata.name, compileDestination(destination, input)] as const);
-  const stores = named(input.stores, 'AgentSecretStore')
-    .filter((store) => opensTo(store, agent.namespaceLabels))
-    .map((store) => [store.metadata.name, compileStore(store)] as const);
-  const storeNames = new Set(stores.map(([name]) => name));
+  const openDestinations = named(input.destinations, 'AgentDestination').filter((destination) =>
+    opensTo(destination, agent.namespaceLabels),
+  );
+  const openStores = named(input.stores, 'AgentSecretStore').filter((store) =>
+    opensTo(store, agent.namespaceLabels),
+  );
   const wanted = new Set(grants.map(({ credential }) => credential));
   const credentials = named(input.credentials, 'AgentCredential')
     .filter(({ metadata }) => metadata.namespace === agent.namespace && wanted.has(metadata.name))
+    .filter((credential) => isUsable(credential, openStores, openDestinations))
     .map((credential) => [credential.metadata.name, compileCredential(credential)] as const)
-    .filter(
-      ([, { source, allow }]) => allow.length > 0 && (source.kind === 'file' || storeNames.has(source.store)),
-    );
+    .filter(([, { allow }]) => allow.length > 0);
 
   const usedStores = new Set(
-    credentials.map(([, { source }]) => (source.kind === 'vault' ? source.store : null)),
+    credentials.map(([, { source }]) => (source.kind === 'file' ? null : source.store)),
   );
-  const usedDestinations = new Set(
-    [...grants, ...guards, ...credentials.flatMap(([, { allow }]) => allow)].map(
+  const usedDestinations = new Set([
+    ...[...grants, ...guards, ...credentials.flatMap(([, { allow }]) => allow)].map(
       ({ destination }) => destination,
     ),
+    ...credentials.map(([, { inject }]) => {
+      const endpoint = tokenEndpointOf(inject);
+      return endpoint !== null && 'destination' in endpoint ? endpoint.destination : undefined;
+    }),
+  ]);
+  const stores = openStores.map((store) => [store.metadata.name, compileStore(store)] as const);
+  const destinations = openDestinations.map(
+    (destination) => [destination.metadata.name, compileDestination(destination, input)] as const,
   );
   const ruleset: Ruleset = {
     format: 1,
@@ -117,29 +129,6 @@ export function observeUntilMs(labels: Labels): number | null {
   const text = labels[namespaceLabels.observeUntil] ?? '';
   const ms = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : NaN;
   return Number.isNaN(ms) ? null : ms;
-}
-
-function compileCredential({ spec }: AgentCredential): RulesetCredential {
-  const { vault, file } = spec.source;
-  return {
-    source:
-      vault?.kv !== undefined
-        ? { kind: 'vault', store: vault.store, role: vault.role, kv: { ...vault.kv } }
-        : { kind: 'file', path: file?.path ?? '' },
-    allow: spec.allow.filter(({ hosts }) => !isTooWide(hosts)).map((entry) => compileMatch(entry)),
-    inject: { kind: 'bearer' },
-    refreshIntervalMs: durationMs(spec.refreshInterval) ?? 300_000,
-  };
-}
-
-function compileStore({ spec }: AgentSecretStore): RulesetStore {
-  return {
-    kind: 'vault',
-    address: (spec.vault?.address ?? '').replace(/\/$/, ''),
-    ...(spec.vault?.caBundle === undefined ? {} : { caBundle: spec.vault.caBundle }),
-    ...(spec.vault?.namespace === undefined ? {} : { namespace: spec.vault.namespace }),
-    auth: { kind: 'kubernetes', mount: spec.vault?.auth.kubernetes?.mount ?? 'kubernetes' },
-  };
 }
 
 function compileDestination(

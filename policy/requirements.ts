@@ -1,14 +1,21 @@
 // What a sidecar must be able to enforce for a ruleset: one that lacks any of it refuses the ruleset.
 
+import type { RulesetCredential } from './ruleset-credential.ts';
 import type { Feature, Ruleset, RulesetRule } from './ruleset.ts';
 
 /** Sorted. */
 export function requirements(ruleset: Ruleset): readonly Feature[] {
-  const { guards, grants, credentials, destinations, observeUntilMs } = ruleset;
+  const { guards, grants, credentials, stores, destinations, observeUntilMs } = ruleset;
   const needed = new Set<Feature>(['rules/v1']);
   for (const rule of [...guards, ...grants]) for (const feature of ofRule(rule)) needed.add(feature);
-  for (const { source, inject } of Object.values(credentials)) {
-    needed.add(`source/${source.kind}`).add(`inject/${inject.kind}`);
+  // One that knows no minting endpoints would let a glob grant them.
+  if (grants.length > 0) needed.add('rules/minting');
+  for (const credential of Object.values(credentials)) {
+    for (const feature of ofCredential(credential)) needed.add(feature);
+  }
+  for (const store of Object.values(stores)) {
+    if (store.kind === 'vault' && store.auth.kind !== 'kubernetes')
+      needed.add(`store/vault/${store.auth.kind}`);
   }
   if (Object.values(destinations).some(({ scheme }) => scheme !== 'https')) needed.add('destination/http');
   if (observeUntilMs !== null) needed.add('observe');
@@ -28,4 +35,24 @@ function* ofRule(rule: RulesetRule): Generator<Feature> {
   if (audit !== undefined) yield 'rules/audit';
   if (opens !== undefined) yield 'rules/opens';
   if (statusOnly !== undefined) yield 'rules/status-only';
+}
+
+function* ofCredential({ source, allow, inject, placeholderFile }: RulesetCredential): Generator<Feature> {
+  yield `source/${source.kind}`;
+  yield `inject/${inject.kind}`;
+  for (const entry of allow) {
+    if (entry.inject === undefined) continue;
+    yield 'inject/per-entry';
+    yield `inject/${entry.inject.kind}`;
+  }
+  if (placeholderFile !== undefined) yield 'placeholder-file';
+  if (source.kind === 'vault') {
+    if (source.dynamic !== undefined) yield 'source/vault/dynamic';
+    // Of one field of a KV engine every version has known.
+    const { fields, field } = source.dynamic ?? { fields: source.kv?.fields };
+    if (fields !== undefined || field !== undefined) yield 'source/fields';
+    return;
+  }
+  if (source.kind === 'file' && source.volume !== undefined) yield 'source/file/volume';
+  if (source.fields !== undefined || source.field !== undefined) yield 'source/fields';
 }

@@ -2,41 +2,11 @@
 
 import { z } from 'zod';
 import { constrain, exactlyOneOf, listOf, text } from './constraint.ts';
-import { ceilingHostPattern, duration, objectName, storePath } from './names.ts';
+import { entryInject, inject, tokensInSlots } from './inject.ts';
+import { ceilingHostPattern, duration } from './names.ts';
 import { destination, hosts, methods, paths } from './rule-match.ts';
+import { source } from './source.ts';
 import { baseStatus } from './status.ts';
-
-const kv = z
-  .strictObject({
-    mount: storePath(128, 'secret').describe('Where the KV engine is mounted.'),
-    path: storePath(512, 'agents/github').describe(
-      'Path of the secret below the mount, without data/ or metadata/.',
-    ),
-    version: z.literal([1, 2]).default(2).describe("The engine's version, not the secret's."),
-    field: text(256, 1).describe('Key of the value inside the secret.'),
-  })
-  .describe('A value in a KV engine.');
-
-const vault = exactlyOneOf(
-  z.strictObject({
-    store: objectName()
-      .default('default')
-      .describe('AgentSecretStore that says which Vault and who may use it.'),
-    role: text(256, 1).describe(
-      "Role of Vault's Kubernetes auth method; its bound_service_account_names must have the agent's.",
-    ),
-    kv: kv.optional(),
-  }),
-  ['kv'],
-).describe('HashiCorp Vault or OpenBao.');
-
-const file = z
-  .strictObject({
-    path: storePath(256, 'github.token').describe(
-      'Path below the one directory that holds files of secrets.',
-    ),
-  })
-  .describe('A file: local mode, and volumes that another operator fills.');
 
 /** Names that steer the process, or that the injector itself sets. */
 const forbiddenEnv =
@@ -62,22 +32,13 @@ const allowEntry = exactlyOneOf(
     destination: destination(),
     methods: methods(),
     paths: paths(),
+    inject: entryInject(),
   }),
   ['hosts', 'destination'],
 );
 
-export const inject = exactlyOneOf(
-  z.strictObject({
-    bearer: z.strictObject({}).describe('Authorization: Bearer <value>').optional(),
-  }),
-  ['bearer'],
-).describe('How the secret is put on a request.');
-
-export const agentCredentialSpec = z.strictObject({
-  source: exactlyOneOf(z.strictObject({ vault: vault.optional(), file: file.optional() }), [
-    'vault',
-    'file',
-  ]).describe('Where the secret lives.'),
+const spec = z.strictObject({
+  source,
   allow: listOf(allowEntry, 16, '{ hosts: [api.github.com] }').describe(
     'The ceiling: the secret is never sent anywhere else, whatever a policy says.',
   ),
@@ -85,9 +46,35 @@ export const agentCredentialSpec = z.strictObject({
   placeholderEnv: listOf(environmentName, 8, 'GITHUB_TOKEN')
     .describe('Variables that agent containers get a harmless placeholder in, so that SDKs start.')
     .optional(),
+  placeholderFile: z
+    .strictObject({
+      env: environmentName.describe(
+        'Variable that says where the file is, such as GOOGLE_APPLICATION_CREDENTIALS.',
+      ),
+    })
+    .describe(
+      "A harmless key file in place of Google's, for SDKs that insist on one; its token requests end in the sidecar.",
+    )
+    .optional(),
   refreshInterval: duration('5s', '24h')
     .default('5m')
     .describe('How long a value is used before it is read again.'),
+});
+
+const placeholders = constrain(tokensInSlots(spec), {
+  cel: '!has(self.placeholderFile) || has(self.inject.googleServiceAccount)',
+  holds: ({ placeholderFile, inject: way }) =>
+    placeholderFile === undefined || way.googleServiceAccount !== undefined,
+  message:
+    'has placeholderFile without inject.googleServiceAccount, whose key file it stands for: write placeholderEnv, such as [GITHUB_TOKEN]',
+});
+
+export const agentCredentialSpec = constrain(placeholders, {
+  cel: '!has(self.placeholderFile) || !has(self.placeholderEnv) || !(self.placeholderFile.env in self.placeholderEnv)',
+  holds: ({ placeholderFile, placeholderEnv }) =>
+    placeholderFile === undefined || placeholderEnv?.includes(placeholderFile.env) !== true,
+  message:
+    'has one variable under placeholderEnv and under placeholderFile: name it once, such as placeholderFile: { env: GOOGLE_APPLICATION_CREDENTIALS }',
 });
 
 export type AgentCredentialSpec = z.infer<typeof agentCredentialSpec>;

@@ -56,6 +56,15 @@ export function exactlyOneOf<S extends z.ZodObject>(schema: S, keys: readonly st
   }).meta({ 'x-kubernetes-map-type': 'atomic' });
 }
 
+/** At most one of these keys; `without` says what none of them means. */
+export function atMostOneOf<S extends z.ZodObject>(schema: S, keys: readonly string[], without: string): S {
+  return constrain(schema, {
+    cel: `[${keys.map((key) => `has(self.${key})`).join(', ')}].filter(set, set).size() <= 1`,
+    holds: (value) => keys.filter((key) => (value as Record<string, unknown>)[key] !== undefined).length <= 1,
+    message: `has several of ${keys.join(', ')}: write at most one (${without})`,
+  });
+}
+
 /** A list that is replaced whole; empty ones are refused, since they mean nothing that absence does not. */
 export function listOf<S extends z.ZodType>(item: S, maxItems: number, example: string): z.ZodArray<S> {
   return constrain(z.array(item).max(maxItems), {

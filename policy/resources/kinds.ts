@@ -123,7 +123,7 @@ export const kinds = {
     plural: 'agentsecretstores',
     shortName: 'agstore',
     scope: 'Cluster',
-    description: 'A Vault: its address, CA and audience, and which namespaces may use it.',
+    description: 'A Vault or an AWS account: its address, CA and audience, and which namespaces may use it.',
     spec: agentSecretStoreSpec,
     status: agentSecretStoreStatus,
     columns: [...ready, { name: 'Address', type: 'string', jsonPath: '.spec.vault.address' }, age, message],

@@ -9,7 +9,8 @@ function celPattern(pattern: string): string {
   return `r'${pattern}'`;
 }
 
-function matching(maxLength: number, pattern: string, message: string) {
+/** Text that a pattern matches; without apostrophes in it, which end a CEL string. */
+export function matching(maxLength: number, pattern: string, message: string) {
   return constrain(text(maxLength), {
     cel: `self.matches(${celPattern(pattern)})`,
     holds: (value) => new RegExp(pattern, 'u').test(value),
@@ -116,6 +117,15 @@ export function durationMs(text: string): number | null {
   return ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
 }
 
+/** A key of a Secret or ConfigMap. */
+export function secretKey() {
+  return matching(
+    253,
+    '^[A-Za-z0-9_-][A-Za-z0-9._-]*$',
+    'is no key of a Secret: letters, digits, ., _ and -, such as secret-id',
+  );
+}
+
 /** A path in a secret store; what a template or a URL could misread is refused. */
 export function storePath(maxLength: number, example: string) {
   return constrain(text(maxLength), {
@@ -123,6 +133,15 @@ export function storePath(maxLength: number, example: string) {
     holds: (value) =>
       /^[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/.test(value) && !/(?:^|\/)\.\.?(?:\/|$)/.test(value),
     message: `is no path: letters, digits, ., _ and - between single slashes, none at the start or end, such as ${example}`,
+  });
+}
+
+/** Where a store, or a part of one, answers; `what` is such as "address of a Vault". */
+export function httpsAddress(what: string, example: string) {
+  return constrain(text(512), {
+    cel: `isURL(self) && url(self).getScheme() == 'https' && self.matches(r'^https://[A-Za-z0-9.:\\[\\]-]+/?$')`,
+    holds: (value) => URL.canParse(value) && /^https:\/\/[A-Za-z0-9.:[\]-]+\/?$/.test(value),
+    message: `is no ${what}: write https://host:port without path, query or user, such as ${example}`,
   });
 }
 

@@ -157,8 +157,12 @@ describe('a credential', () => {
       role: 'r',
       kv: { mount: 'secret', path: 'a', version: 2, field: 't' },
     });
-    assert.equal(ruleset.stores.s?.address, 'https://vault.vault.svc:8200');
-    assert.deepEqual(ruleset.requires, ['inject/bearer', 'rules/v1', 'source/vault']);
+    assert.deepEqual(ruleset.stores.s, {
+      kind: 'vault',
+      address: 'https://vault.vault.svc:8200',
+      auth: { kind: 'kubernetes', mount: 'kubernetes' },
+    });
+    assert.deepEqual(ruleset.requires, ['inject/bearer', 'rules/minting', 'rules/v1', 'source/vault']);
   });
 });
 

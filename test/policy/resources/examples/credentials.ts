@@ -10,12 +10,12 @@ export const credentials: Examples = {
     'a credential without a source': bad(
       credential({ source: {} }),
       'spec.source',
-      /exactly one of vault, file/,
+      /exactly one of vault, awsSecretsManager, file/,
     ),
     'a credential with two sources': bad(
       credential({ source: { file: { path: 'a' }, vault: { role: 'r', kv } } }),
       'spec.source',
-      /exactly one of vault, file/,
+      /exactly one of vault, awsSecretsManager, file/,
     ),
     'a secret in the resource (K-07)': bad(
       credential({ source: { value: 'hunter2' } }),
@@ -27,7 +27,7 @@ export const credentials: Examples = {
       `${vaultAt}.store`,
       /such as github-bot/,
     ),
-    'a Vault source without a place': bad(vault({ kv: undefined }), vaultAt, /write kv/),
+    'a Vault source without a place': bad(vault({ kv: undefined }), vaultAt, /exactly one of kv, dynamic/),
     'a Vault source without a role': bad(vault({ role: undefined }), `${vaultAt}.role`, /[Rr]equired/),
     'a Vault path that climbs (O-03)': bad(
       vault({ kv: { ...kv, path: 'agents/../../sys' } }),
@@ -101,7 +101,7 @@ export const credentials: Examples = {
       'spec.allow[0].paths[0]',
       /dot segment/,
     ),
-    'a credential without a way to inject it': bad(credential({ inject: {} }), 'spec.inject', /write bearer/),
+    'a credential without a way to inject it': bad(credential({ inject: {} }), 'spec.inject', /exactly one of bearer, basic/),
     'a placeholder for PATH': bad(
       credential({ placeholderEnv: ['PATH'] }),
       'spec.placeholderEnv[0]',
