@@ -13,26 +13,60 @@ const awsStore = `the AgentSecretStore that ${awsSource}.store names`;
 const causes: Readonly<Record<string, Cause>> = {
   VAULT_PATH_NOT_FOUND: cause(
     'SecretNotFound',
-    `${kv}.path: Vault has nothing at this path of the mount, or its latest version is deleted; write the path below the mount, without data/ or metadata/`,
+    'spec.source.vault: Vault has nothing at this path, or its latest version is deleted; for KV write the path below the mount, without data/ or metadata/',
   ),
   VAULT_FIELD_MISSING: cause(
     'FieldNotFound',
-    `${kv}.field: the secret at this path has no such field; name one that "vault kv get" shows`,
+    'spec.source.vault: the secret at this path has no such field; name one that "vault kv get" or, for a dynamic secret, "vault read" shows',
   ),
-  VAULT_FIELD_NOT_TEXT: cause('SecretUnusable', `${kv}.field: the value is no string; store a string`),
+  VAULT_FIELD_NOT_TEXT: cause(
+    'SecretUnusable',
+    'spec.source.vault: the value of the field is no string; store a string',
+  ),
+  VAULT_DYNAMIC_REFUSED: cause(
+    'SecretNotFound',
+    'spec.source.vault.dynamic.path: the secrets engine makes no secret there; write a path that "vault read" answers with a new secret, such as database/creds/ROLE',
+  ),
+  VAULT_ENGINE_FAILED: cause(
+    'StoreUnavailable',
+    "spec.source.vault.dynamic.path: the secrets engine could not make a secret; look at Vault's log for what it says of its own connection",
+  ),
   VAULT_LOGIN_REFUSED: cause(
     'LoginRefused',
-    "spec.source.vault.role: Vault refused the login; the role must exist at the Kubernetes auth mount and bind the agents' namespace, ServiceAccount and the store's audience",
+    "spec.source.vault.role: Vault refused the login; the role must exist at the store's auth mount and bind the agents' namespace, ServiceAccount and the store's audience",
+  ),
+  VAULT_SECRET_ID_UNREADABLE: cause(
+    'SecretIdMissing',
+    `spec.vault.auth.appRole.secretId of ${store}: the Secret must be in the agents' namespace and hold the key, and agents that were created before the store must be recreated`,
+  ),
+  VAULT_SECRET_ID_REFUSED: cause(
+    'LoginRefused',
+    'spec.source.vault.role: Vault refused the AppRole login; the role must be the role_id, and the secret_id one of that role that is neither expired nor used up',
+  ),
+  VAULT_WRAPPING_SPENT: cause(
+    'WrappingTokenSpent',
+    `spec.vault.auth.appRole.secretId of ${store}: the wrapping token was used already or has expired; unless an agent used it, somebody else has the secret_id: destroy it, and wrap a new one`,
+  ),
+  VAULT_WRAPPING_FOREIGN: cause(
+    'WrappingTokenForeign',
+    `spec.vault.auth.appRole.secretId of ${store}: the wrapping token wraps something else than a secret_id of the AppRole mount, and was not unwrapped; find out who wrote it`,
   ),
   VAULT_PERMISSION_DENIED: cause(
     'PermissionDenied',
-    `${kv}.path: the policies of the Vault role do not allow "read" on it; for KV version 2 they name the path with data/ after the mount`,
+    'spec.source.vault: the policies of the Vault role do not allow "read" on the path; for KV version 2 they name it with data/ after the mount',
+  ),
+  VAULT_WRITE_DENIED: cause(
+    'PermissionDenied',
+    `${kv}.path: the policies of the Vault role do not allow "update" on it, which a rotating refresh token is written back to; for KV version 2 they name the path with data/ after the mount`,
   ),
   VAULT_KV_VERSION_WRONG: cause(
     'KvVersionWrong',
     `${kv}.version: the engine at this mount is of the other version; write 1 or 2 as "vault secrets list -detailed" shows`,
   ),
-  VAULT_PATH_INVALID: cause('Invalid', `${kv}: mount and path are segments joined by single slashes`),
+  VAULT_PATH_INVALID: cause(
+    'Invalid',
+    "spec.source.vault: mount and path are segments joined by single slashes, outside of Vault's own auth/, sys/ and cubbyhole/",
+  ),
   VAULT_ADDRESS_INVALID: cause('Invalid', `spec.vault.address of ${store}: write https://host[:port]`),
   VAULT_UNREACHABLE: cause(
     'StoreUnreachable',
