@@ -145,7 +145,11 @@ function refreshTokenOf(inject: OAuth2, material: Material): string {
 
 /** What a token is for: one of another credential that shares the secret must not be taken for it. */
 function requestedBy({ tokenEndpoint, scopes = [], parameters = {} }: OAuth2): string {
-  return JSON.stringify([tokenEndpoint, scopes, Object.entries(parameters).toSorted()]);
+  return JSON.stringify([
+    tokenEndpoint,
+    scopes,
+    Object.entries(parameters).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  ]);
 }
 
 function fieldOf({ grant }: OAuth2): string {
