@@ -1,146 +1,151 @@
-// One login at Vault: the pod's token for a store, exchanged for a token of Vault's that is replaced well
-// before it expires. A new login rather than a renewal: it works for batch tokens and at the maximum TTL, and
-// it has Vault ask the cluster again whether this pod is still who it was.
+// A session with Vault for one role of one store: whoever calls gets a login, which is replaced well before it expires.
+//
+//   kubernetes, jwt    a new login rather than a renewal: it works for batch tokens and at the maximum TTL, and has
+//                      Vault ask again whether this pod is still who it was. While leases are held: as appRole.
+//   appRole            a renewal, ahead and without being asked, since the secret_id may be good for one login only;
+//                      a new login when its file changes, and when the maximum TTL ends renewals.
 
-import { readFile } from 'node:fs/promises';
-import type { RulesetKv } from '../../policy/ruleset-credential.ts';
 import { SidecarError } from '../errors.ts';
-import {
-  loginFailure,
-  readFailure,
-  refusedAnswer,
-  sealedFailure,
-  type RefusedAnswer,
-} from './vault-answer.ts';
-import { kvPath } from './vault-path.ts';
+import type { CallVault, VaultCall } from './vault-calls.ts';
+import type { VaultIdentity } from './vault-identity.ts';
+import { createVaultLogin, type VaultLogin } from './vault-login.ts';
 
-/** What is used of node-vault's client. */
-export interface VaultClient {
-  read(path: string, options?: object): Promise<unknown>;
-  write(path: string, data: object, options?: object): Promise<unknown>;
+export interface VaultSession {
+  /** @throws SidecarError only */
+  call(call: VaultCall): Promise<unknown>;
+  /** As `call`, then hands the answer to `work` while the login that made it is held. */
+  callHeld<Result>(
+    call: VaultCall,
+    work: (answer: unknown, login: VaultLogin) => Result | Promise<Result>,
+  ): Promise<Result>;
+  /** Revokes every token, and with them their leases, as far as Vault can be reached. */
+  end(): Promise<void>;
 }
 
 export interface VaultSessionOptions {
-  readonly client: VaultClient;
-  /** The kubelet replaces the token in it, so each login reads anew. */
-  readonly tokenPath: string;
-  readonly role: string;
-  readonly loginPath: string;
+  readonly call: CallVault;
+  readonly identity: VaultIdentity;
   /** Monotonic. */
   readonly now: () => number;
 }
 
-export interface VaultSession {
-  /** The whole answer. @throws SidecarError only */
-  read(kv: RulesetKv): Promise<unknown>;
-  /** Revokes the token, as far as Vault can be reached; it ends by its TTL anyway. */
-  end(): Promise<void>;
-}
-
-interface Login {
-  readonly token: string;
-  readonly atMs: number;
-  readonly replaceAtMs: number;
-}
-
-/** P-21: replaced at two thirds of its life, less up to a tenth, so that pods do not log in together. */
-const lifeUsed = 2 / 3;
-const jitter = 0.1;
-/** Of a Vault token without a TTL. */
-const defaultLifeMs = 3_600_000;
-/** A denied read logs in again, since the role's policies may have changed, but not for each denied read. */
+/** A denied call logs in again, since the role's policies may have changed, but not for each denied call. */
 const loginAgainAfterMs = 10_000;
+/** How often an identity that cannot be shown twice is looked at; the kubelet writes a changed Secret within minutes. */
+const tendEveryMs = 30_000;
+const tendAtMostEveryMs = 1000;
+const tendAgainAfterMs = 5000;
 
-export function createVaultSession(options: VaultSessionOptions): VaultSession {
-  const { client, tokenPath, role, loginPath, now } = options;
-  let login: Login | null = null;
-  let loggingIn: Promise<Login> | null = null;
+export function createVaultSession({ call, identity, now }: VaultSessionOptions): VaultSession {
+  let login: VaultLogin | null = null;
+  /** What `login` was made with. */
+  let shown = '';
+  /** Those that were replaced, too: leases hold them. */
+  const logins = new Set<VaultLogin>();
+  let loggingIn: Promise<VaultLogin> | null = null;
+  let tending: NodeJS.Timeout | undefined;
   let ended = false;
 
-  async function ask(
-    call: () => Promise<unknown>,
-    refusal: (answer: RefusedAnswer) => SidecarError,
-  ): Promise<unknown> {
-    try {
-      return await call();
-    } catch (error) {
-      if (error instanceof SidecarError) throw error;
-      const answer = refusedAnswer(error);
-      if (answer === null) throw new SidecarError('SIDECAR_FAILED');
-      if (answer.status === 503 && (await isSealed())) throw sealedFailure();
-      throw refusal(answer);
-    }
-  }
-
-  async function isSealed(): Promise<boolean> {
-    try {
-      await client.read('sys/health');
-      return false;
-    } catch (error) {
-      return (refusedAnswer(error)?.body as { sealed?: unknown } | null)?.sealed === true;
-    }
-  }
-
-  async function logIn(): Promise<Login> {
-    const jwt = await readFile(tokenPath, 'utf8').catch(() => {
-      throw new SidecarError('STORE_TOKEN_MISSING', { field: 'spec.source.vault.store' });
-    });
+  async function logIn(): Promise<VaultLogin> {
+    const text = await identity.read();
+    const body = await identity.bodyOf(text, call);
     const atMs = now();
-    const answer = await ask(
-      () => client.write(loginPath, { role, jwt: jwt.trim() }),
-      (refused) => loginFailure(refused, role, loginPath),
-    );
-    const { client_token: token, lease_duration: seconds } =
-      (answer as { auth?: Readonly<Record<string, unknown>> | null }).auth ?? {};
-    if (typeof token !== 'string' || token === '') {
-      throw new SidecarError('VAULT_ANSWER_UNREADABLE', { field: 'spec.vault.address' });
-    }
-    const lifeMs = typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : defaultLifeMs;
-    const previous = login;
-    login = { token, atMs, replaceAtMs: atMs + lifeMs * (lifeUsed - jitter * Math.random()) };
-    if (previous !== null) void revoke(previous);
-    if (ended) void revoke(login);
-    return login;
+    const answer = await call({ path: identity.loginPath, body, refusal: identity.refusal }, null);
+    const next = createVaultLogin({ call, answer, atMs, now });
+    login?.retire();
+    login = next;
+    shown = text;
+    for (const old of logins) if (old.isOver()) logins.delete(old);
+    logins.add(next);
+    if (ended) void next.end();
+    else if (!identity.isRepeatable) tend(next);
+    return next;
   }
 
-  async function loggedIn(): Promise<Login> {
-    if (login !== null && now() < login.replaceAtMs) return login;
-    loggingIn ??= logIn().finally(() => {
+  function acquire(how: () => Promise<VaultLogin>): Promise<VaultLogin> {
+    loggingIn ??= how().finally(() => {
       loggingIn = null;
     });
     return loggingIn;
   }
 
-  async function revoke({ token }: Login): Promise<void> {
-    await client.write('auth/token/revoke-self', {}, withToken(token)).catch(() => {});
+  async function loggedIn(): Promise<VaultLogin> {
+    const current = login;
+    if (current === null || current.isOver() || (await hasChanged())) return acquire(logIn);
+    if (now() < current.dueAtMs()) return current;
+    const extends_ = !identity.isRepeatable || current.hasLeases();
+    return acquire(async () => (extends_ && (await current.extend()) ? current : logIn()));
+  }
+
+  /** What lies there now counts, even if the login is still good: whoever replaced it wants it used. */
+  async function hasChanged(): Promise<boolean> {
+    if (identity.isRepeatable) return false;
+    const text = await identity.read().catch(() => shown);
+    return text !== shown;
+  }
+
+  function tend(current: VaultLogin, soonestMs = tendAtMostEveryMs): void {
+    clearTimeout(tending);
+    const delayMs = Math.max(soonestMs, Math.min(tendEveryMs, current.dueAtMs() - now()));
+    tending = setTimeout(() => {
+      const again = (afterMs: number): void => {
+        if (!ended && login === current && !current.isOver()) tend(current, afterMs);
+      };
+      // A failure is told to whoever calls next.
+      loggedIn().then(
+        () => again(tendAtMostEveryMs),
+        () => again(tendAgainAfterMs),
+      );
+    }, delayMs).unref();
+  }
+
+  /** After a denial: the same login when it is still good, so that the denial stands. */
+  async function loggedInAgain(denied: VaultLogin): Promise<VaultLogin> {
+    if (login !== denied) return loggedIn();
+    return acquire(async () => (!identity.isRepeatable && (await denied.extend()) ? denied : logIn()));
+  }
+
+  async function callHeld<Result>(
+    what: VaultCall,
+    work: (answer: unknown, by: VaultLogin) => Result | Promise<Result>,
+  ): Promise<Result> {
+    const callBy = async (by: VaultLogin): Promise<Result> => {
+      const release = by.hold('call');
+      try {
+        const answer = await by.call(what);
+        // Some path that gives the session's own token, which no credential may be.
+        if (by.isIn(answer)) throw new SidecarError('VAULT_PATH_INVALID', { field: 'spec.source.vault' });
+        return await work(answer, by);
+      } finally {
+        release();
+      }
+    };
+    const first = await loggedIn();
+    try {
+      return await callBy(first);
+    } catch (error) {
+      if (!isDenial(error) || now() - first.atMs < loginAgainAfterMs) throw error;
+      const second = await loggedInAgain(first);
+      if (second === first) throw error;
+      return callBy(second);
+    }
   }
 
   return {
-    async read(kv) {
-      const path = kvPath(kv);
-      const readAs = async ({ token }: Login): Promise<unknown> =>
-        ask(
-          () => client.read(path, withToken(token)),
-          (answer) => readFailure(answer, kv),
-        );
-      const used = await loggedIn();
-      try {
-        return await readAs(used);
-      } catch (error) {
-        const denied = (error as SidecarError).code === 'VAULT_PERMISSION_DENIED';
-        if (!denied || now() - used.atMs < loginAgainAfterMs) throw error;
-      }
-      if (login === used) login = { ...used, replaceAtMs: now() };
-      return readAs(await loggedIn());
-    },
+    call: (what) => callHeld(what, (answer) => answer),
+    callHeld,
     async end() {
       ended = true;
-      if (login !== null) await revoke(login);
+      clearTimeout(tending);
       login = null;
+      const ending = [...logins];
+      logins.clear();
+      await Promise.all(ending.map((one) => one.end()));
     },
   };
 }
 
-function withToken(token: string): object {
-  return { headers: { 'X-Vault-Token': token } };
+function isDenial(error: unknown): boolean {
+  const { code } = error as SidecarError;
+  return code === 'VAULT_PERMISSION_DENIED' || code === 'VAULT_WRITE_DENIED';
 }

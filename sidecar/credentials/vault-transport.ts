@@ -12,6 +12,8 @@ export interface VaultRequest {
   readonly uri: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly json?: object;
+  /** Absent: `attempts`. */
+  readonly attempts?: number;
 }
 
 export interface VaultResponse {
@@ -62,14 +64,15 @@ export function createVaultTransport(
 
   return {
     async send(request) {
+      const most = request.attempts ?? attempts;
       for (let attempt = 1; ; attempt += 1) {
         try {
           const { status, body } = await once(request);
-          if (status < 500 || attempt === attempts) {
+          if (status < 500 || attempt === most) {
             return { statusCode: status, body: parseBody(status, body), request: { path: '' } };
           }
         } catch (error) {
-          if (attempt === attempts || (error as SidecarError).code !== 'VAULT_UNREACHABLE') throw error;
+          if (attempt === most || (error as SidecarError).code !== 'VAULT_UNREACHABLE') throw error;
         }
         await sleep(retryDelayMs * (1 + Math.random()));
       }

@@ -1,16 +1,17 @@
-// Secrets from HashiCorp Vault or OpenBao, read as the pod itself by Kubernetes auth with the store's own
-// projected token. The one file that imports node-vault, and only once a credential needs it (about 5 MB).
+// Secrets from HashiCorp Vault or OpenBao, read as the pod itself with an identity that only the sidecar has. The one
+// file that imports node-vault, and only once a credential needs it (about 5 MB).
 
-import { join } from 'node:path';
-import { storeTokenFile } from '../../policy/contract.ts';
 import { canonicalJson } from '../../policy/ruleset.ts';
 import type { VaultStore } from '../../policy/ruleset-credential.ts';
 import { SidecarError } from '../errors.ts';
 import type { Provider, Stores } from './provider.ts';
-import { materialOfRecord, type FieldPlaces } from './source-fields.ts';
-import { kvRecord } from './vault-answer.ts';
-import { loginPath, vaultOrigin } from './vault-path.ts';
-import { createVaultSession, type VaultClient, type VaultSession } from './vault-session.ts';
+import { createVaultCalls, type VaultClient } from './vault-calls.ts';
+import { readDynamic } from './vault-dynamic.ts';
+import { createVaultIdentity } from './vault-identity.ts';
+import { createVersionedKv, readKv } from './vault-kv.ts';
+import { vaultOrigin } from './vault-path.ts';
+import { createSecretIds } from './vault-secret-id.ts';
+import { createVaultSession, type VaultSession } from './vault-session.ts';
 import { createVaultTransport, type VaultRequest, type VaultTransport } from './vault-transport.ts';
 
 export interface VaultOptions {
@@ -18,7 +19,7 @@ export interface VaultOptions {
   readonly tokensDirectory: string;
   /** Holds a directory for each Secret that an AppRole's secret_id lies in; null where the sidecar was given none. */
   readonly secretsDirectory?: string | null;
-  /** Of each call; a login includes the TokenReview that Vault makes. */
+  /** Of each call; a login includes the TokenReview that Vault makes, a dynamic secret what its engine does for it. */
   readonly timeoutMs?: number;
   /** Monotonic. */
   readonly now?: () => number;
@@ -31,8 +32,9 @@ interface OpenSession {
   end(): Promise<void>;
 }
 
-export function createVaultProvider(options: VaultOptions): Provider<'vault'> {
+export function createVaultProvider(options: VaultOptions): Required<Omit<Provider<'vault'>, 'watch'>> {
   const { tokensDirectory, timeoutMs = 5000, now = () => performance.now() } = options;
+  const secretIds = createSecretIds(options.secretsDirectory ?? null);
   /** By store and role. */
   const open = new Map<string, OpenSession>();
 
@@ -42,15 +44,10 @@ export function createVaultProvider(options: VaultOptions): Provider<'vault'> {
     const kept = open.get(key);
     if (kept?.definition === definition) return kept.session;
     const address = vaultOrigin(store.address);
-    const path = loginPath(store);
+    const identity = createVaultIdentity({ storeName, store, role, tokensDirectory, secretIds });
     const transport = createVaultTransport(store, { timeoutMs });
-    const session = createVaultSession({
-      client: await createClient(address, store, transport),
-      tokenPath: join(tokensDirectory, storeTokenFile(storeName)),
-      role,
-      loginPath: path,
-      now,
-    });
+    const call = createVaultCalls(await createClient(address, store, transport));
+    const session = createVaultSession({ call, identity, now });
     const end = async (): Promise<void> => {
       await session.end();
       transport.close();
@@ -64,10 +61,15 @@ export function createVaultProvider(options: VaultOptions): Provider<'vault'> {
   }
 
   return {
-    async read({ store: name, role, kv }, stores) {
-      if (kv === undefined) throw new SidecarError('SIDECAR_FAILED');
-      const session = await sessionFor(name, role, storeOf(name, stores));
-      return { material: materialOfRecord(kvRecord(await session.read(kv), kv), kv, kvFields), lease: null };
+    async read({ store, role, kv, dynamic }, stores) {
+      const session = await sessionFor(store, role, storeOf(store, stores));
+      if (kv !== undefined) return { material: await readKv(session, kv), lease: null };
+      if (dynamic !== undefined) return readDynamic(session, dynamic, now);
+      throw new SidecarError('SIDECAR_FAILED');
+    },
+    versioned({ store, role, kv }, stores) {
+      if (kv?.version !== 2) return null;
+      return createVersionedKv(async () => sessionFor(store, role, storeOf(store, stores)), kv);
     },
     async forget() {
       const ending = [...open.values()];
@@ -76,12 +78,6 @@ export function createVaultProvider(options: VaultOptions): Provider<'vault'> {
     },
   };
 }
-
-const kvFields: FieldPlaces = {
-  at: 'spec.source.vault.kv',
-  missing: 'VAULT_FIELD_MISSING',
-  notText: 'VAULT_FIELD_NOT_TEXT',
-};
 
 function storeOf(name: string, stores: Stores): VaultStore {
   const store = Object.hasOwn(stores, name) ? stores[name] : undefined;
