@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { RequestSigner } from 'aws4';
+import aws4 from 'aws4';
 
 export interface AwsKeys {
   readonly accessKeyId: string;
@@ -77,7 +77,7 @@ function recompute(
     doNotModifyHeaders: true,
     extraHeadersToInclude: Object.fromEntries(signedHeaders.map((name) => [name, true])),
   };
-  const signer = Object.assign(new RequestSigner(options, keys), { datetime: date });
+  const signer = Object.assign(new aws4.RequestSigner(options, keys), { datetime: date });
   return /Signature=(.*)$/.exec(String(signer.sign().headers?.Authorization))?.[1];
 }
 
