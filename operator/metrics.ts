@@ -88,6 +88,29 @@ export function createMetrics() {
       help: 'Reports taken from sidecars.',
       registers,
     }),
+    credentialAgents: new Gauge({
+      name: 'outrider_credential_agents',
+      help: 'Agents by credential that they are bound to, of the leader: bound, and of these resolved and failing.',
+      labelNames: ['state'] as const,
+      registers,
+    }),
+    credentialRotations: new Counter({
+      name: 'outrider_credential_rotations_total',
+      help: 'Times that an agent began to use a new value of a secret, as the leader heard of it.',
+      registers,
+    }),
+    credentialFailures: new Counter({
+      name: 'outrider_credential_failures_total',
+      help: 'Times that an agent began to fail to get a secret, by the reason that the status shows.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+    events: new Counter({
+      name: 'outrider_events_total',
+      help: 'Kubernetes Events by outcome: written or dropped.',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
     admissionReviews: new Counter({
       name: 'outrider_admission_reviews_total',
       help: 'Admission reviews by outcome.',

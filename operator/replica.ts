@@ -18,6 +18,7 @@ import { createControlApp } from './control/server.ts';
 import { createStreams, type StreamTiming } from './control/streams.ts';
 import { createWatermark } from './control/watermark.ts';
 import { createCredentialDecision } from './controllers/agent-credential.ts';
+import { createCredentialAccount } from './controllers/credential-account.ts';
 import { createDestinationDecision } from './controllers/agent-destination.ts';
 import { createPolicyDecision } from './controllers/agent-policy.ts';
 import { createStoreDecision } from './controllers/agent-secret-store.ts';
@@ -26,6 +27,7 @@ import { createController, type Controller } from './controllers/controller.ts';
 import { connectTriggers } from './controllers/triggers.ts';
 import { createHealthApp } from './health.ts';
 import { createKubeClient } from './kube/client.ts';
+import { createEventRecorder, type EventTiming } from './kube/events.ts';
 import { createInformers, type RawResource } from './kube/informers.ts';
 import { createElection, type ElectionTiming } from './kube/leader.ts';
 import { createStatusWriter, type DesiredStatus } from './kube/status.ts';
@@ -54,6 +56,9 @@ export interface ReplicaTiming {
   readonly watchProofMs?: number;
   readonly statusIntervalMs?: number;
   readonly gatherMs?: number;
+  /** How long a new leader listens before it tells what changed. */
+  readonly settleMs?: number;
+  readonly events?: Partial<EventTiming>;
   readonly streams?: Partial<StreamTiming>;
   readonly election?: ElectionTiming;
 }
@@ -150,7 +155,12 @@ export async function createReplica(
     if (previous?.metadata.uid !== current?.metadata.uid) reports.forget(previous?.metadata.uid ?? '');
   });
   authority.onChange(() => rulesets.settingsChanged());
+  informers.resources.AgentCredential.onChange(({ key, current, previous }) => {
+    if (current?.metadata.uid !== previous?.metadata.uid) account.forget(key);
+  });
 
+  const events = createEventRecorder({ client, instance: pod, log, metrics, timing: timing.events });
+  const account = createCredentialAccount({ events, metrics, settleMs: timing.settleMs });
   const status = createStatusWriter({ client, metrics, intervalMs: timing.statusIntervalMs });
   const control = (kind: KindName, decide: (object: RawResource) => DesiredStatus): Controller =>
     createController({ kind, objects: informers.resources[kind], status, decide, log, metrics });
@@ -167,6 +177,7 @@ export async function createReplica(
         agents,
         rulesets,
         stateOf: (uid, name) => aggregates.stateOf(uid, name),
+        account,
       }),
     ),
     AgentSecretStore: control('AgentSecretStore', createStoreDecision({ informers })),
@@ -186,6 +197,8 @@ export async function createReplica(
   async function lead(term: AbortSignal): Promise<void> {
     await ready.promise;
     if (term.aborted) return;
+    events.begin(term);
+    account.begin(term, () => controllers.AgentCredential.enqueueAll());
     for (const controller of Object.values(controllers)) controller.begin(term);
     await publisher.run(term);
   }

@@ -10,14 +10,16 @@ import type { Agents } from '../control/agents.ts';
 import type { Rulesets } from '../control/rulesets.ts';
 import type { Informers, RawResource } from '../kube/informers.ts';
 import type { DesiredStatus } from '../kube/status.ts';
+import { countsOf, failureCause, type BoundAgent } from './bound-agents.ts';
 import { conditionsOf, splitFindings, type Cause, type Verdict } from './conditions.ts';
-import { causeOfCode } from './failure-causes.ts';
+import type { CredentialAccount } from './credential-account.ts';
 import { gatherContext } from './references.ts';
+import { createShortfall } from './shortfall.ts';
 
 export interface CredentialFacts {
   readonly context: CheckContext;
-  /** Of each agent whose policies name the credential what its sidecar said last; null before it said anything. */
-  readonly bound: readonly (CredentialState | null)[];
+  /** Each agent whose policies name the credential. */
+  readonly bound: readonly BoundAgent[];
 }
 
 export function createCredentialDecision({
@@ -25,19 +27,26 @@ export function createCredentialDecision({
   agents,
   rulesets,
   stateOf,
+  account,
 }: {
   readonly informers: Informers;
   readonly agents: Agents;
   readonly rulesets: Rulesets;
   readonly stateOf: (podUid: string, credential: string) => CredentialState | null;
+  readonly account: Pick<CredentialAccount, 'take'>;
 }): (object: RawResource) => DesiredStatus {
   return (object) => {
     const { namespace = '', name } = object.metadata;
-    const bound = agents
-      .pods(namespace)
-      .filter((pod) => rulesets.compile(agents.agentOf(pod)).credentials.has(name))
-      .map(({ metadata }) => stateOf(metadata.uid ?? '', name));
-    return decideCredentialStatus(object, { context: gatherContext(informers, namespace), bound });
+    const context = gatherContext(informers, namespace);
+    const shortfallOf = createShortfall({ credential: object, ...context });
+    const bound = agents.pods(namespace).flatMap((pod): BoundAgent[] => {
+      const { credentials } = rulesets.compile(agents.agentOf(pod));
+      if (!credentials.has(name)) return [];
+      const { uid = '' } = pod.metadata;
+      return [{ uid, state: stateOf(uid, name), shortfall: shortfallOf(pod.injected, credentials) }];
+    });
+    account.take(object, bound, lastRotationOf(object, bound));
+    return decideCredentialStatus(object, { context, bound });
   };
 }
 
@@ -45,18 +54,10 @@ export function decideCredentialStatus(
   object: RawResource,
   { context, bound }: CredentialFacts,
 ): DesiredStatus {
-  const failing = bound.filter((state) => state?.state === 'Failing');
-  const agents = {
-    bound: bound.length,
-    resolved: bound.filter((state) => state?.state === 'Resolved').length,
-    failing: failing.length,
-  };
-  const lastRotationTime = latest([
-    object.status?.['lastRotationTime'],
-    ...bound.map((state) => state?.rotatedAt),
-  ]);
+  const agents = countsOf(bound);
+  const lastRotationTime = lastRotationOf(object, bound);
   const found = splitFindings(withdrawn(object, checkCredential(object, context)));
-  const trouble = failureCause(failing, agents.bound);
+  const trouble = failureCause(bound) ?? placeholderCause(bound);
   const everyAgentFails = agents.bound > 0 && agents.failing === agents.bound;
   return {
     conditions: conditionsOf({
@@ -90,18 +91,18 @@ function workingCause(agents: { readonly bound: number; readonly resolved: numbe
   };
 }
 
-/** What most of the failing agents say; of two as frequent the first by code, so that replicas agree. */
-function failureCause(failing: readonly (CredentialState | null)[], bound: number): Cause | null {
-  if (failing.length === 0) return null;
-  const byCode = Map.groupBy(failing, (state) => state?.code ?? 'UNKNOWN');
-  const [code, agents] = [...byCode].toSorted(
-    ([codeA, a], [codeB, b]) => b.length - a.length || (codeA < codeB ? -1 : 1),
-  )[0] ?? ['UNKNOWN', failing];
-  const { reason, message } = causeOfCode(code);
-  return { reason, message: `${message} (${agents.length} of ${bound} agents)` };
+function placeholderCause(bound: readonly BoundAgent[]): Cause | null {
+  const without = bound.filter(({ shortfall }) => shortfall.placeholder).length;
+  if (without === 0) return null;
+  return {
+    reason: 'AgentsNeedRestart',
+    message: `spec.placeholderEnv, spec.placeholderFile: agents were created before their policies named the credential, or before it asked for these variables, and lack them; recreate them (kubectl rollout restart) (${without} of ${bound.length} agents)`,
+  };
 }
 
-function latest(times: readonly unknown[]): string | null {
+/** Kept even when the agent that saw it has gone. */
+function lastRotationOf({ status }: RawResource, bound: readonly BoundAgent[]): string | null {
+  const times = [status?.['lastRotationTime'], ...bound.map(({ state }) => state?.rotatedAt)];
   return (
     times
       .filter((time) => typeof time === 'string')

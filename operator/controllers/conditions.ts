@@ -9,6 +9,10 @@ export interface Cause {
   readonly message: string;
 }
 
+export function cause(reason: string, message: string): Cause {
+  return { reason, message };
+}
+
 export interface Verdict {
   /** Why it cannot be used at all; null when it can. */
   readonly broken: Cause | null;

@@ -2,13 +2,11 @@
 // anything, a secret included (threat O-04), so the sentences are ours. A test holds this table and the sidecar's
 // catalogue together.
 
-import type { Cause } from './conditions.ts';
+import { awsCauses } from './aws-failure-causes.ts';
+import { cause, type Cause } from './conditions.ts';
 
 const kv = 'spec.source.vault.kv';
 const store = 'the AgentSecretStore that spec.source.vault.store names';
-const aws = 'spec.awsSecretsManager';
-const awsSource = 'spec.source.awsSecretsManager';
-const awsStore = `the AgentSecretStore that ${awsSource}.store names`;
 
 const causes: Readonly<Record<string, Cause>> = {
   VAULT_PATH_NOT_FOUND: cause(
@@ -88,15 +86,43 @@ const causes: Readonly<Record<string, Cause>> = {
   ),
   STORE_UNKNOWN: cause(
     'StoreNotFound',
-    'spec.source.vault.store: names no AgentSecretStore that is open to this namespace',
+    'store of spec.source: names no AgentSecretStore that is open to this namespace',
   ),
   STORE_TOKEN_MISSING: cause(
     'AgentsNeedRestart',
-    `the agents were created before ${store} and have no token for it; recreate them (kubectl rollout restart)`,
+    'the agents were created before the AgentSecretStore that spec.source names and have no token for it; recreate them (kubectl rollout restart)',
+  ),
+  VOLUME_MISSING: cause(
+    'AgentsNeedRestart',
+    'agents were created before spec.source or its AgentSecretStore named the Secret or SecretProviderClass, and do not have it; recreate them (kubectl rollout restart)',
+  ),
+  CREDENTIAL_UNBOUND: cause(
+    'NotBound',
+    'the agents have no ruleset yet in which a policy of theirs names the credential',
   ),
   SECRET_EMPTY: cause('SecretUnusable', 'the stored value is empty; store at least one character'),
   SECRET_TOO_LARGE: cause('SecretUnusable', 'the stored value is larger than 64 KiB'),
   SECRET_NOT_TEXT: cause('SecretUnusable', 'the stored value is not text; store a UTF-8 string'),
+  SECRET_NOT_JSON: cause(
+    'SecretUnusable',
+    'the stored value is not a JSON object, so it has no fields; store one, or leave field and fields of spec.source out',
+  ),
+  SECRET_FIELD_MISSING: cause(
+    'FieldNotFound',
+    'field or fields of spec.source: the stored value has no such field; name one that it has',
+  ),
+  SECRET_FIELD_NOT_TEXT: cause(
+    'SecretUnusable',
+    'field or fields of spec.source: the field holds no string; store a string',
+  ),
+  SECRET_PART_MISSING: cause(
+    'FieldNotFound',
+    'the secret lacks a part that spec.inject needs; list it under fields of spec.source, and where it is called otherwise, name it under fields of spec.inject',
+  ),
+  SECRET_KEY_INVALID: cause(
+    'SecretUnusable',
+    'the stored value is not a private key that spec.inject can sign with; store it as PEM text with its line ends',
+  ),
   SECRET_UNPRINTABLE: cause(
     'SecretUnusable',
     'the stored value has a space, control or non-ASCII character (often a line end) that spec.inject cannot carry; store it without',
@@ -115,10 +141,13 @@ const causes: Readonly<Record<string, Cause>> = {
   ),
   SOURCE_UNAVAILABLE: cause(
     'SourceUnavailable',
-    'spec.source.file works in local mode only; write spec.source.vault',
+    'spec.source.file.volume: is missing; only local mode can do without',
   ),
   FILE_PATH_INVALID: cause('Invalid', 'spec.source.file.path: write a relative path without dot segments'),
-  FILE_NOT_FOUND: cause('SecretNotFound', 'spec.source.file.path: there is no such file'),
+  FILE_NOT_FOUND: cause(
+    'SecretNotFound',
+    'spec.source.file.path: there is no such file; the Secret of spec.source.file.volume must exist and have this key',
+  ),
   FILE_OUTSIDE: cause('Invalid', 'spec.source.file.path: leads out of the directory of secrets'),
   FILE_UNREADABLE: cause('SecretUnusable', 'spec.source.file.path: names no regular file that can be read'),
   SECRET_KEY_FILE_INVALID: cause(
@@ -169,91 +198,7 @@ const causes: Readonly<Record<string, Cause>> = {
     'RefreshTokenUnsaved',
     'spec.source.vault.kv: a new refresh token could not be written back yet, and is lost with the pod that has it; the Vault role needs "read", "create" and "update" on the path',
   ),
-  AWS_ENDPOINT_INVALID: cause(
-    'Invalid',
-    `${aws} of ${awsStore}: write endpoint and stsEndpoint as https://host[:port], and fips only where the region has such endpoints`,
-  ),
-  AWS_REGION_WRONG: cause(
-    'RegionWrong',
-    `${aws}.region of ${awsStore}: it must be the region of the secret (an ARN says it) and of the endpoints, and be active in the account`,
-  ),
-  AWS_REQUEST_INVALID: cause(
-    'Invalid',
-    `${awsSource}: write secretId as a name or a whole ARN, and versionStage or versionId as "aws secretsmanager list-secret-version-ids" shows them`,
-  ),
-  AWS_UNREACHABLE: cause(
-    'StoreUnreachable',
-    `${awsStore}: the endpoints of Secrets Manager or STS cannot be reached from the agents' pods, or not in time`,
-  ),
-  AWS_UNTRUSTED: cause(
-    'StoreUntrusted',
-    `${aws}.caBundle of ${awsStore}: leave it out for the public endpoints of AWS; for others it must hold the CA of the certificate`,
-  ),
-  AWS_THROTTLED: cause(
-    'StoreThrottled',
-    `${awsStore}: AWS answers that there are too many requests; raise refreshInterval, or the quota of the account`,
-  ),
-  AWS_UNAVAILABLE: cause('StoreUnavailable', `${awsStore}: AWS answers that it cannot serve now`),
-  AWS_ANSWER_UNREADABLE: cause(
-    'StoreUnavailable',
-    `${aws} of ${awsStore}: what answers at its endpoints is not AWS`,
-  ),
-  AWS_CLOCK_SKEW: cause(
-    'ClockSkew',
-    "the clock of the agents' nodes and that of AWS differ by more than a signature allows; set the clock of the nodes",
-  ),
-  AWS_ROLE_MISSING: cause(
-    'Invalid',
-    `${awsSource}.roleArn: neither it nor ${awsStore} names a role; write one of the two`,
-  ),
-  AWS_LOGIN_REFUSED: cause(
-    'LoginRefused',
-    `roleArn of ${awsStore}, or of spec.source.awsSecretsManager: AWS refused the token; the account needs an OIDC provider for the issuer of the cluster whose client ids hold the audience of the store, and the trust policy of the role must admit the ServiceAccount of the agents with it`,
-  ),
-  AWS_ISSUER_UNREADABLE: cause(
-    'LoginRefused',
-    'AWS cannot fetch the keys of the issuer of this cluster; its /.well-known/openid-configuration and keys must be readable from the internet',
-  ),
-  AWS_ROLE_REFUSED: cause(
-    'RoleRefused',
-    `roleArn of ${awsStore}, or of spec.source.awsSecretsManager: AWS refused to assume the role; its trust policy must name the identity before it, and the policy of that one must allow sts:AssumeRole on it`,
-  ),
-  AWS_KEYS_REFUSED: cause(
-    'LoginRefused',
-    `${awsStore}: AWS does not accept the keys that the agents have from it; with staticKeys store good ones in that Secret, otherwise check the region`,
-  ),
-  AWS_ACCESS_DENIED: cause(
-    'PermissionDenied',
-    `${awsSource}.secretId: the policies of the role, or that of the secret, do not allow secretsmanager:GetSecretValue on it; an ARN in them ends in the six characters that AWS adds, or in -??????`,
-  ),
-  AWS_KMS_DENIED: cause(
-    'PermissionDenied',
-    `${awsSource}.secretId: the role needs kms:Decrypt on the key of the secret, and the policy of that key must allow it`,
-  ),
-  AWS_SECRET_NOT_FOUND: cause(
-    'SecretNotFound',
-    `${awsSource}.secretId: there is no such secret in the account of the role and the region of the store; one of another account is named by its whole ARN`,
-  ),
-  AWS_VERSION_NOT_FOUND: cause(
-    'SecretNotFound',
-    `${awsSource}: the secret has no version with this versionStage or versionId; "aws secretsmanager list-secret-version-ids" shows them`,
-  ),
-  AWS_SECRET_DELETED: cause(
-    'SecretNotFound',
-    `${awsSource}.secretId: the secret is scheduled for deletion; "aws secretsmanager restore-secret" brings it back`,
-  ),
-  POD_IDENTITY_NEEDS_CAPTURE: cause(
-    'CaptureRequired',
-    `${aws}.auth.podIdentity of ${awsStore}: only captured agents may use it; write webIdentity`,
-  ),
-  POD_IDENTITY_UNREACHABLE: cause(
-    'StoreUnreachable',
-    `${awsStore}: the EKS Pod Identity agent does not answer on the nodes of the agents; install the add-on eks-pod-identity-agent`,
-  ),
-  POD_IDENTITY_REFUSED: cause(
-    'LoginRefused',
-    `${awsStore}: EKS Pod Identity gives the agents no role; create an association for their namespace and ServiceAccount`,
-  ),
+  ...awsCauses,
 };
 
 /** For a code that only a newer sidecar knows, the code itself. */
@@ -262,8 +207,4 @@ export function causeOfCode(code: string): Cause {
     (Object.hasOwn(causes, code) ? causes[code] : undefined) ??
     cause('SourceFailing', `agents cannot get the secret (${code}); docs/errors.md explains the code`)
   );
-}
-
-function cause(reason: string, message: string): Cause {
-  return { reason, message };
 }

@@ -4,6 +4,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { apiVersion, labels } from '../../policy/contract.ts';
 import { kinds, type KindName, type ObjectMeta } from '../../policy/resources/kinds.ts';
+import { readInjectionStatus, type InjectionStatus } from '../injector/annotations.ts';
 import type { Metrics } from '../metrics.ts';
 import type { KubeClient, KubeObject } from './client.ts';
 import { createReflector, type Reflector } from './reflector.ts';
@@ -19,6 +20,8 @@ export interface Pod extends KubeObject {
   readonly serviceAccount: string;
   readonly node: string | undefined;
   readonly phase: string;
+  /** What the webhook did to it; null where that cannot be told. */
+  readonly injected: InjectionStatus | null;
 }
 
 export interface Informers {
@@ -115,5 +118,6 @@ function projectPod(object: KubeObject): Pod {
     serviceAccount: spec?.serviceAccountName ?? 'default',
     node: spec?.nodeName,
     phase: status?.phase ?? 'Pending',
+    injected: readInjectionStatus(object.metadata.annotations),
   };
 }

@@ -10,7 +10,7 @@ import { labels } from '../../policy/contract.ts';
 import type { Pod } from '../injector/pod.ts';
 import type { SecretNeed } from '../injector/secret-volumes.ts';
 import type { StoreToken } from '../injector/volumes.ts';
-import { secretsFor, tokenFor } from './store-access.ts';
+import { secretsFor, tokenFor } from '../injector/store-access.ts';
 
 /** The operator's view of the cluster; objects are raw, as the API server returns them. */
 export interface AdmissionCluster {

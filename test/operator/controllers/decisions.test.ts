@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { CheckContext } from '../../../policy/check-context.ts';
 import type { ShadowCounts } from '../../../policy/contract.ts';
 import type { Agent } from '../../../policy/selection.ts';
+import type { BoundAgent } from '../../../operator/controllers/bound-agents.ts';
 import { decideCredentialStatus } from '../../../operator/controllers/agent-credential.ts';
 import { decideDestinationStatus } from '../../../operator/controllers/agent-destination.ts';
 import { decidePolicyStatus } from '../../../operator/controllers/agent-policy.ts';
@@ -29,8 +30,17 @@ const agent = (podLabels: Record<string, string> = {}): Agent => ({
   namespaceLabels: {},
   podLabels: [podLabels],
 });
-const resolved: CredentialState = { state: 'Resolved' };
-const failing = (code: string): CredentialState => ({ state: 'Failing', code });
+const complete = { volume: false, placeholder: false };
+let agents = 0;
+const bound = (state: CredentialState | null, shortfall = complete): BoundAgent => ({
+  uid: String(++agents),
+  state,
+  shortfall,
+});
+const resolved = bound({ state: 'Resolved' });
+const silent = bound(null);
+const failing = (code: string, shortfall = complete): BoundAgent =>
+  bound({ state: 'Failing', code }, shortfall);
 
 /** `Ready status reason | Degraded status reason` and the sentence of what is wrong. */
 function summary({ conditions }: DesiredStatus): string {
@@ -50,8 +60,8 @@ function table(cases: Readonly<Record<string, { status: () => DesiredStatus; is:
 
 describe('the status of an AgentCredential', () => {
   const github = raw(credential({ namespace: 'team', name: 'github' }));
-  const of = (object: RawResource, bound: readonly (CredentialState | null)[]) => (): DesiredStatus =>
-    decideCredentialStatus(object, { context, bound });
+  const of = (object: RawResource, agentsOfIt: readonly BoundAgent[]) => (): DesiredStatus =>
+    decideCredentialStatus(object, { context, bound: agentsOfIt });
   table({
     'names a store that does not exist: not ready, with the stores that there are': {
       status: of(raw(credential({ namespace: 'team', name: 'x', store: 'nowhere' })), []),
@@ -71,7 +81,7 @@ describe('the status of an AgentCredential', () => {
     },
     'every agent fails: not ready, with the field of the credential': {
       status: of(github, [failing('VAULT_PATH_NOT_FOUND'), failing('VAULT_PATH_NOT_FOUND')]),
-      is: /^False SecretNotFound \| True SecretNotFound \| spec\.source\.vault\.kv\.path: .*\(2 of 2 agents\)$/,
+      is: /^False SecretNotFound \| True SecretNotFound \| spec\.source\.vault: .*\(2 of 2 agents\)$/,
     },
     'some agents fail: ready, and degraded by what most of them say': {
       status: of(github, [
@@ -82,12 +92,28 @@ describe('the status of an AgentCredential', () => {
       ]),
       is: /^True Degraded \| True LoginRefused \| spec\.source\.vault\.role: .*\(2 of 4 agents\)$/,
     },
+    'agents lack its volume: they need a restart, whatever their sidecars find wrong without it': {
+      status: of(github, [
+        resolved,
+        failing('FILE_NOT_FOUND', { volume: true, placeholder: false }),
+        failing('VAULT_SECRET_ID_UNREADABLE', { volume: true, placeholder: true }),
+      ]),
+      is: /^True Degraded \| True AgentsNeedRestart \| .*recreate them .*\(2 of 3 agents\)$/,
+    },
+    'agents lack its placeholders and get the secret: ready, and degraded until they restart': {
+      status: of(github, [resolved, bound({ state: 'Resolved' }, { volume: false, placeholder: true })]),
+      is: /^True Degraded \| True AgentsNeedRestart \| spec\.placeholderEnv.*\(1 of 2 agents\)$/,
+    },
+    'every agent lacks its placeholders: ready all the same': {
+      status: of(github, [bound({ state: 'Resolved' }, { volume: false, placeholder: true })]),
+      is: /^True Degraded \| True AgentsNeedRestart/,
+    },
     'no agent is bound: ready, not in use': {
       status: of(github, []),
       is: 'True NotInUse | False AsExpected',
     },
     'no agent has said anything yet: ready, since it does not wait for agents': {
-      status: of(github, [null, null]),
+      status: of(github, [silent, silent]),
       is: 'True Pending | False AsExpected',
     },
     'every agent holds it: ready': {
@@ -101,7 +127,11 @@ describe('the status of an AgentCredential', () => {
       { ...github, status: { lastRotationTime: '2026-03-01T00:00:00Z' } },
       {
         context,
-        bound: [{ state: 'Resolved', rotatedAt: '2026-01-01T00:00:00Z' }, failing('VAULT_SEALED'), null],
+        bound: [
+          bound({ state: 'Resolved', rotatedAt: '2026-01-01T00:00:00Z' }),
+          failing('VAULT_SEALED'),
+          silent,
+        ],
       },
     );
     assert.deepEqual(seen.fields, {

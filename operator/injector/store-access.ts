@@ -7,8 +7,8 @@ import {
   storeTokenFile,
 } from '../../policy/contract.ts';
 import type { AgentCredential, AgentSecretStore } from '../../policy/resources/kinds.ts';
-import type { SecretNeed } from '../injector/secret-volumes.ts';
-import type { StoreToken } from '../injector/volumes.ts';
+import type { SecretNeed } from './secret-volumes.ts';
+import type { StoreToken } from './volumes.ts';
 
 /** Null where the store is logged in to with something else than a token. */
 export function tokenFor({ metadata, spec }: AgentSecretStore): StoreToken | null {
