@@ -180,7 +180,7 @@ interface Service {
   readonly where: { readonly endpoint?: string; readonly useFipsEndpoint: boolean };
 }
 
-/** The SDK's own NullLogger; its default is the same, and AWS_LOG or a version's change must not make it another. */
+/** Beside its own silent logger, the SDK writes some warnings to the console, where they would stand among decisions. */
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
 function handlerOf(transport: AwsTransport) {

@@ -57,7 +57,7 @@ export function createAwsTransport(
       method,
       // The SDK's own names its version, Node's and the features in use; no signature covers this header.
       headers: { ...request.headers, 'user-agent': 'outrider' },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : Buffer.from(body) }),
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : viewOf(body) }),
       timeoutMs,
       maxAnswerBytes,
       failures,
@@ -84,4 +84,9 @@ export function createAwsTransport(
     },
     destroy: () => agent.destroy(),
   };
+}
+
+/** Not Buffer.from(bytes): it asks them for their value, and the SDK's own kind of bytes complains on the console. */
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
