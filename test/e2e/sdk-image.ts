@@ -1,0 +1,141 @@
+// An image with what users write agents with: Node and its SDKs, Python with boto3 and requests, git, curl, Java. Made of
+// this machine's own, since no registry can be asked; the SDKs are those of package.json and of PyPI.
+
+import { execFile } from 'node:child_process';
+import { existsSync, globSync } from 'node:fs';
+import { cp, mkdir, readdir, realpath, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { rolldown } from 'rolldown';
+import { cacheFolder } from '../cluster/cache.ts';
+import { acquireHostLock } from '../cluster/host-lock.ts';
+import type { ClusterNode } from '../cluster/node.ts';
+import { requireCommands } from '../cluster/packages.ts';
+
+const run = promisify(execFile);
+
+export const sdkImage = 'localhost/sdks:1';
+
+const pythonPackages = ['boto3==1.44.5', 'requests==2.34.2', 'google-auth==2.62.2'];
+const installTimeoutMs = 5 * 60_000;
+const programs = join(import.meta.dirname, 'sdks');
+
+/** Builds the image and makes it known to the node. The programs lie in /sdks. */
+export async function buildSdkImage(node: ClusterNode): Promise<void> {
+  await requireCommands(['curl'], {
+    '/usr/bin/python3': 'python3',
+    '/usr/bin/git': 'git',
+    '/usr/bin/jlink': 'openjdk-17-jdk-headless',
+  });
+  const packages = await installedPackages();
+  const root = join(node.folder, 'sdks');
+  await mkdir(join(root, 'sdks'), { recursive: true });
+  await Promise.all([
+    addPython(root, packages),
+    addGit(root),
+    addJava(root),
+    addNodePrograms(root),
+    cp(join(programs, 'python'), join(root, 'sdks'), { recursive: true }),
+  ]);
+  const dockerfile = join(node.folder, 'sdks.dockerfile');
+  const environment = 'ENV PYTHONPATH=/python PYTHONDONTWRITEBYTECODE=1 HOME=/tmp';
+  await writeFile(dockerfile, `FROM localhost/node:26\nCOPY . /\n${environment}\n`);
+  await node.buildImage({ dockerfile, context: root, tag: sdkImage });
+  await rm(root, { recursive: true });
+}
+
+/** site-packages of a virtual environment, which is used only once it is whole. */
+async function installedPackages(): Promise<string> {
+  const name = `sdks-${pythonPackages.join('-').replaceAll('==', '-')}`;
+  const folder = join(cacheFolder('python'), name);
+  const lock = await acquireHostLock({ name: `install ${folder}`, timeoutMs: installTimeoutMs });
+  try {
+    const finished = join(folder, 'finished');
+    if (!existsSync(finished)) {
+      await rm(folder, { recursive: true, force: true });
+      process.stderr.write('cluster: installing the SDKs of Python (once) …\n');
+      const options = { timeout: installTimeoutMs, killSignal: 'SIGKILL' } as const;
+      await run('/usr/bin/python3', ['-m', 'venv', folder], options).catch((error: unknown) => {
+        throw new Error('python3 makes no virtual environment; install the Debian package python3-venv', {
+          cause: error,
+        });
+      });
+      await run(join(folder, 'bin/pip'), ['install', '--quiet', ...pythonPackages], options);
+      await writeFile(finished, '');
+    }
+    const [packages] = globSync(join(folder, 'lib/python3.*/site-packages'));
+    if (packages === undefined) throw new Error(`${folder} holds no packages`);
+    return packages;
+  } finally {
+    await lock.release();
+  }
+}
+
+async function addPython(root: string, packages: string): Promise<void> {
+  const interpreter = await realpath('/usr/bin/python3');
+  const { stdout } = await run(interpreter, ['-c', 'import sysconfig; print(sysconfig.get_path("stdlib"))']);
+  const library = stdout.trim();
+  await copyTree(library, join(root, library), /\/(?:test|idlelib|ensurepip|lib2to3|tkinter|__pycache__)$/);
+  await copyTree(packages, join(root, 'python'), /\/(?:pip|setuptools|pkg_resources|__pycache__)$/);
+  await addProgram(root, interpreter, '/usr/bin/python3');
+  await addLibrariesOf(root, globSync(join(root, '{usr/lib,python}/**/*.so')));
+}
+
+async function copyTree(from: string, to: string, without: RegExp): Promise<void> {
+  await cp(from, to, {
+    recursive: true,
+    dereference: true,
+    filter: (path) => !without.test(path),
+  });
+}
+
+async function addGit(root: string): Promise<void> {
+  const { stdout } = await run('git', ['--exec-path']);
+  const folder = stdout.trim();
+  await addProgram(root, await realpath('/usr/bin/git'), '/usr/bin/git');
+  await addProgram(root, await realpath('/usr/bin/git'), join(folder, 'git'));
+  await addProgram(root, await realpath(join(folder, 'git-remote-https')), join(folder, 'git-remote-https'));
+}
+
+/** A runtime of the modules that an HTTP client needs, and the compiled client. */
+async function addJava(root: string): Promise<void> {
+  const modules = 'java.base,java.net.http,java.naming,java.logging,jdk.crypto.ec';
+  const runtime = join(root, 'usr/lib/java');
+  await mkdir(dirname(runtime), { recursive: true });
+  await run('jlink', ['--add-modules', modules, '--strip-debug', '--no-man-pages', '--output', runtime]);
+  await run('javac', ['-d', join(root, 'sdks'), join(programs, 'java/Client.java')]);
+  await addLibrariesOf(root, [join(runtime, 'bin/java'), ...globSync(join(runtime, 'lib/**/*.so'))]);
+}
+
+async function addNodePrograms(root: string): Promise<void> {
+  const folder = join(programs, 'node');
+  for (const name of await readdir(folder)) {
+    const bundle = await rolldown({ input: join(folder, name), platform: 'node', logLevel: 'silent' });
+    await bundle.write({
+      file: join(root, 'sdks', name.replace(/\.ts$/, '.mjs')),
+      format: 'esm',
+      codeSplitting: false,
+    });
+    await bundle.close();
+  }
+}
+
+async function addProgram(root: string, from: string, to: string): Promise<void> {
+  await mkdir(join(root, dirname(to)), { recursive: true });
+  await cp(from, join(root, to), { dereference: true });
+  await addLibrariesOf(root, [from]);
+}
+
+async function addLibrariesOf(root: string, binaries: readonly string[]): Promise<void> {
+  const { stdout } = await run('ldd', [...binaries]).catch((error: { stdout?: string }) => ({
+    stdout: error.stdout ?? '',
+  }));
+  const libraries = new Set(
+    [...stdout.matchAll(/(?:=> |^\s+)(\/(?:usr\/)?lib\S*)/gm)].map(([, path = '']) => path),
+  );
+  for (const library of libraries) {
+    if (existsSync(join(root, library))) continue;
+    await mkdir(join(root, dirname(library)), { recursive: true });
+    await cp(library, join(root, library), { dereference: true });
+  }
+}
