@@ -91,8 +91,8 @@ export async function startMoto(): Promise<Moto> {
   }
 }
 
-/** The folder of a virtual environment, which is used only once it is whole. */
-async function installedMoto(): Promise<string> {
+/** The folder of a virtual environment, with boto3 too, which is used only once it is whole. */
+export async function installedMoto(): Promise<string> {
   const name = requirements.map((each) => each.replaceAll(/[^a-z0-9.]+/g, '-')).join('-');
   const folder = join(cacheFolder('python'), name);
   const lock = await acquireHostLock({ name: `install ${folder}`, timeoutMs: installTimeoutMs });
