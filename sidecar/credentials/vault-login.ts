@@ -18,6 +18,8 @@ export interface VaultLogin {
   /** Keeps it from being revoked. @returns how to let go, once. */
   hold(what: 'call' | 'lease'): () => void;
   hasLeases(): boolean;
+  /** An extension was asked for and not given, so that what is made under it would not last. */
+  isWaning(): boolean;
   /** Nothing is left of it. */
   isOver(): boolean;
   /** Whether something that was read is this login's own token. */
@@ -43,16 +45,17 @@ const jitter = 0.1;
 /** Of a Vault token without a TTL. */
 const defaultLifeMs = 3_600_000;
 /** A renewal that gives less of the first life than this is near the maximum TTL. */
-const worthExtending = 0.5;
+const worthExtending = 0.9;
 
 /** @throws SidecarError VAULT_ANSWER_UNREADABLE */
 export function createVaultLogin({ call, answer, atMs, now }: VaultLoginOptions): VaultLogin {
   const { token, lifeMs: firstLifeMs, isRenewable } = authOf(answer);
   const held = { call: 0, lease: 0 };
   let renewable = isRenewable;
+  let waning = false;
   let endsAtMs = 0;
   let dueAtMs = 0;
-  let extending: Promise<boolean> | null = null;
+  let extending: Promise<void> | null = null;
   let retired = false;
   let ended = false;
   live(atMs, firstLifeMs);
@@ -62,7 +65,7 @@ export function createVaultLogin({ call, answer, atMs, now }: VaultLoginOptions)
     dueAtMs = fromMs + Math.min(lifeMs, defaultLifeMs) * (lifeUsed - jitter * Math.random());
   }
 
-  async function renew(): Promise<boolean> {
+  async function renew(): Promise<void> {
     const fromMs = now();
     try {
       const renewed = authOf(
@@ -74,7 +77,6 @@ export function createVaultLogin({ call, answer, atMs, now }: VaultLoginOptions)
       if ((error as SidecarError).code !== 'VAULT_PERMISSION_DENIED') throw error;
       renewable = false;
     }
-    return renewable;
   }
 
   async function end(): Promise<void> {
@@ -93,11 +95,14 @@ export function createVaultLogin({ call, answer, atMs, now }: VaultLoginOptions)
     dueAtMs: () => dueAtMs,
     call: (what) => call(what, token),
     async extend() {
-      if (!renewable || ended) return false;
-      extending ??= renew().finally(() => {
-        extending = null;
-      });
-      return extending;
+      if (renewable && !ended) {
+        extending ??= renew().finally(() => {
+          extending = null;
+        });
+        await extending;
+      }
+      waning = !renewable;
+      return !waning && !ended;
     },
     hold(what) {
       held[what] += 1;
@@ -110,6 +115,7 @@ export function createVaultLogin({ call, answer, atMs, now }: VaultLoginOptions)
       };
     },
     hasLeases: () => held.lease > 0,
+    isWaning: () => waning,
     isOver: () => ended || endsAtMs <= now(),
     isIn: (read) => JSON.stringify(read).includes(token),
     retire() {

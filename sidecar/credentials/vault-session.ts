@@ -72,7 +72,9 @@ export function createVaultSession({ call, identity, now }: VaultSessionOptions)
   async function loggedIn(): Promise<VaultLogin> {
     const current = login;
     if (current === null || current.isOver() || (await hasChanged())) return acquire(logIn);
-    if (now() < current.dueAtMs()) return current;
+    // A secret_id may be good for no other login, so its last one is used to the end.
+    const isWaning = identity.isRepeatable && current.isWaning();
+    if (now() < current.dueAtMs() && !isWaning) return current;
     const extends_ = !identity.isRepeatable || current.hasLeases();
     return acquire(async () => (extends_ && (await current.extend()) ? current : logIn()));
   }
