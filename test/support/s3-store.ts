@@ -54,7 +54,7 @@ export function createS3Store(): S3Store {
     answer: ({ method, url }, range, payload) => {
       const [path = '', search = ''] = url.split('?');
       const query = new URLSearchParams(search);
-      const name = decodeURIComponent(path.slice(1));
+      const name = decodeURIComponent(path.slice(1)).replace(/^([^/]*)\/$/, '$1');
       if (method === 'GET' && !name.includes('/')) return list(name, query);
       if (method === 'GET' || method === 'HEAD') return get(name, range);
       if (method === 'DELETE') return answerOf(objects.delete(name) ? 204 : 404, '');
