@@ -72,6 +72,9 @@ describe('the operator’s ServiceAccount', () => {
     'create authorization.k8s.io/subjectaccessreviews',
     'update coordination.k8s.io/leases:other in outrider-system',
     'create coordination.k8s.io/leases in default',
+    'list events.k8s.io/events in default',
+    'delete events.k8s.io/events in default',
+    'create v1/events in default',
     'impersonate v1/serviceaccounts',
     'escalate rbac.authorization.k8s.io/clusterroles',
   ];
@@ -90,6 +93,8 @@ describe('the operator’s ServiceAccount', () => {
       'patch outrider.dev/clusteragentpolicies/status',
       'watch outrider.dev/clusteragentpolicies',
       'watch v1/pods',
+      'create events.k8s.io/events in default',
+      'patch events.k8s.io/events in default',
       'list v1/configmaps in outrider-system',
       'update v1/configmaps in outrider-system',
     ]) {

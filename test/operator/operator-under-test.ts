@@ -25,6 +25,7 @@ export const fastTiming: ReplicaTiming = {
   watchProofMs: 4_000,
   statusIntervalMs: 500,
   gatherMs: 200,
+  settleMs: 500,
   streams: { heartbeatMs: 1_000, slowMs: 2_000 },
   election: { leaseMs: 4_000, renewDeadlineMs: 3_000, retryMs: 500 },
 };
@@ -69,6 +70,7 @@ export interface TestCluster {
     readonly name: string;
     readonly serviceAccount?: string;
     readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
   }): Promise<AgentPod>;
   deletePod(pod: { readonly namespace: string; readonly name: string }): Promise<void>;
   /** Of the pod's ServiceAccount, bound to the pod unless `bound` is false. */
@@ -101,6 +103,7 @@ const rights = [
   },
   { apiGroups: [''], resources: ['secrets'], resourceNames: ['outrider-ca'], verbs: ['get', 'update'] },
   { apiGroups: [''], resources: ['configmaps'], verbs: ['list', 'create', 'update'] },
+  { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create', 'get', 'update'] },
 ];
 
@@ -164,7 +167,11 @@ export async function startTestCluster(): Promise<TestCluster> {
     const { namespace, name, serviceAccount = 'default' } = agent;
     await apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: serviceAccount, namespace } });
     const { metadata } = await post<KubeObject>(`/api/v1/namespaces/${namespace}/pods`, {
-      metadata: { name, labels: { [labels.injected]: 'true', ...agent.labels } },
+      metadata: {
+        name,
+        labels: { [labels.injected]: 'true', ...agent.labels },
+        annotations: agent.annotations ?? {},
+      },
       spec: { serviceAccountName: serviceAccount, containers: [{ name: 'agent', image: 'agent' }] },
     });
     return { namespace, name, uid: metadata.uid ?? '', serviceAccount };
