@@ -223,7 +223,8 @@ describe('P-21: a wrapping token is refused', () => {
 
   const foreign: Record<string, () => Promise<string>> = {
     'something that its writer chose': () => wrap('sys/wrapping/wrap', { secret_id: 'canary' }),
-    'a secret_id that its writer chose': () => wrap('auth/approle/role/long/custom-secret-id', { secret_id: 'canary-custom' }),
+    'a secret_id that its writer chose': () =>
+      wrap('auth/approle/role/long/custom-secret-id', { secret_id: 'canary-custom' }),
     'another secret': () => wrap('auth/token/create', {}),
   };
   for (const [what, make] of Object.entries(foreign)) {
