@@ -98,11 +98,13 @@ export async function sendAws(
       });
       request.on('error', reject).on('response', (response) => {
         const status = response.statusCode ?? 0;
-        text(response).then((answered) => {
-          const isProblem = response.headers['content-type'] === 'application/problem+json';
-          const problem = isProblem ? (JSON.parse(answered) as Problem) : null;
-          resolve({ status, body: answered, problem });
-        }, reject);
+        const isProblem = response.headers['content-type'] === 'application/problem+json';
+        const answer = text(response).then((answered) => ({
+          status,
+          body: answered,
+          problem: isProblem ? (JSON.parse(answered) as Problem) : null,
+        }));
+        answer.then(resolve, reject);
       });
       request.end(body);
     });

@@ -26,11 +26,14 @@ interface Keys {
 const field = 'spec.inject.awsSigV4';
 const tokenHeader = 'x-amz-security-token';
 
+const presignedPlaces = ['X-Amz-Credential', 'X-Amz-Security-Token', 'AWSAccessKeyId'];
+
 const signerFor = createSigners();
 
 export const awsSigV4: Injector<'awsSigV4'> = {
   check: (inject, material) => void keysOf(inject, material),
-  places: () => ({ headers: ['authorization', tokenHeader], query: [] }),
+  // Nothing is put into the query: what an SDK presigned with placeholders is left to `fill`, which says what it is.
+  places: () => ({ headers: ['authorization', tokenHeader], query: presignedPlaces }),
   needsBody: (_inject, { headers }) => !statesPayload(headers),
   fill,
 };
