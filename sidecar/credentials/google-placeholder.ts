@@ -31,14 +31,16 @@ const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 /** What Google says for a token of one hour. */
 const lifetimeSeconds = 3599;
 
-const makeKeyPair = promisify(generateKeyPair);
-
 /**
  * An RSA key as PEM: one for all placeholder files of a process. It takes some 100 ms of another thread.
  */
 export async function createPlaceholderKey(): Promise<string> {
-  const { privateKey } = await makeKeyPair('rsa', { modulusLength: 2048 });
-  return privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+  const { privateKey } = await promisify(generateKeyPair)('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  return privateKey;
 }
 
 /** @param key as PEM. */
