@@ -78,7 +78,7 @@ export const errorCatalogue = {
   },
   SOURCE_UNAVAILABLE: {
     retryable: false,
-    message: 'This sidecar has no such source: spec.source.file works in local mode only.',
+    message: 'This sidecar has no directory of secrets; in a cluster, files are read from a volume.',
   },
   SECRET_EMPTY: { retryable: true, message: 'The secret is empty; store a value of at least one character.' },
   SECRET_TOO_LARGE: { retryable: true, message: 'The secret is larger than 64 KiB.' },

@@ -1,63 +1,80 @@
-// Secrets from files in one directory, which holds nothing of ours: local mode, and volumes that others fill.
+// Secrets from files that others fill: volumes of Secrets and CSI drivers, and the one directory of local mode.
 
-import { constants } from 'node:fs';
-import { open, realpath } from 'node:fs/promises';
-import { isAbsolute, join, relative, sep } from 'node:path';
 import { isUtf8 } from 'node:buffer';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { secretDirectory } from '../../policy/contract.ts';
+import type { FileSource } from '../../policy/ruleset-credential.ts';
 import { SidecarError, type SidecarErrorCode } from '../errors.ts';
-import { maxSecretBytes, type Provider } from './provider.ts';
-import { Secret } from './secret.ts';
+import { watchFile } from './file-watch.ts';
+import type { Provider } from './provider.ts';
+import { readSecretFile } from './secret-file.ts';
+import { materialOfText, type FieldPlaces } from './source-fields.ts';
 
-/** @param directory null where the sidecar was given none: then each file source fails with SOURCE_UNAVAILABLE. */
-export function createFileProvider({ directory }: { readonly directory: string | null }): Provider<'file'> {
+export interface FileProviderOptions {
+  /** With one directory for each volume; null where there is none, and each source fails with SOURCE_UNAVAILABLE. */
+  readonly directory: string | null;
+  /** How often files are looked at for changes that the kernel does not tell. */
+  readonly pollMs?: number;
+}
+
+const at = 'spec.source.file';
+const pathField = `${at}.path`;
+const places: FieldPlaces = { at, missing: 'SECRET_FIELD_MISSING', notText: 'SECRET_FIELD_NOT_TEXT' };
+
+export function createFileProvider({ directory, pollMs }: FileProviderOptions): Provider<'file'> {
   return {
-    async read({ path }) {
-      if (directory === null) throw refused('SOURCE_UNAVAILABLE', 'spec.source.file');
-      const bytes = await readInside(directory, path);
+    async read(source) {
+      if (directory === null) throw refused('SOURCE_UNAVAILABLE', at);
+      const bytes = await readFrom(directory, source);
       if (!isUtf8(bytes)) throw refused('SECRET_NOT_TEXT');
       // One line end, as editors and `kubectl create secret --from-file` leave it; more is part of the value.
       const text = bytes.toString('utf8').replace(/\r?\n$/, '');
       if (text === '') throw refused('SECRET_EMPTY');
-      return new Secret(text);
+      return { material: materialOfText(text, source, places), lease: null };
+    },
+    watch(source, onChange) {
+      if (directory === null) return () => {};
+      return watchFile({ directory: rootOf(directory, source), path: source.path, onChange, pollMs });
     },
     async forget() {},
   };
 }
 
-async function readInside(directory: string, path: string): Promise<Buffer> {
-  if (isAbsolute(path) || path.includes('\0') || path.split(/[/\\]/).some((part) => /^\.{0,2}$/.test(part))) {
-    throw refused('FILE_PATH_INVALID');
-  }
-  try {
-    // Kubernetes mounts files as links (`token` → `..data/token`), so links are followed, but only inside.
-    const root = await realpath(directory);
-    const target = await realpath(join(root, path));
-    const inner = relative(root, target);
-    if (inner === '' || inner === '..' || inner.startsWith(`..${sep}`) || isAbsolute(inner)) {
-      throw refused('FILE_OUTSIDE');
+async function readFrom(directory: string, source: FileSource): Promise<Buffer> {
+  const root = rootOf(directory, source);
+  if (source.volume === undefined) {
+    // What lies in a volume is read by naming the volume: in a cluster, some of them hold what opens a store.
+    if (/^(?:secret|csi)\.[^/]*\//.test(source.path)) {
+      throw refused('FILE_PATH_INVALID', pathField, `Name the volume under ${at}.volume.`);
     }
-    return await readRegular(target);
-  } catch (error) {
-    if (error instanceof SidecarError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    throw refused(code === 'ENOENT' || code === 'ENOTDIR' ? 'FILE_NOT_FOUND' : 'FILE_UNREADABLE');
+    return readSecretFile(root, source.path, pathField);
   }
-}
-
-/** O_NOFOLLOW: what was resolved must not have become a link; O_NONBLOCK: opening a FIFO must not wait. */
-async function readRegular(target: string): Promise<Buffer> {
-  const file = await open(target, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    if (!(await file.stat()).isFile()) throw refused('FILE_UNREADABLE');
-    // One byte more than allowed, since the file may grow while it is read.
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(maxSecretBytes + 1), 0, maxSecretBytes + 1, 0);
-    if (bytesRead > maxSecretBytes) throw refused('SECRET_TOO_LARGE');
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
+    return await readSecretFile(root, source.path, pathField);
+  } catch (error) {
+    if (isNotFound(error) && (await isEmpty(root))) throw refused('VOLUME_MISSING', `${at}.volume`);
+    throw error;
   }
 }
 
-function refused(code: SidecarErrorCode, field = 'spec.source.file.path'): SidecarError {
-  return new SidecarError(code, { field });
+function rootOf(directory: string, { volume }: FileSource): string {
+  return volume === undefined ? directory : join(directory, secretDirectory(volume));
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof SidecarError && error.code === 'FILE_NOT_FOUND';
+}
+
+/** Or not there. The kubelet's own entries begin with two dots, and are in a volume of an absent Secret as well. */
+async function isEmpty(root: string): Promise<boolean> {
+  try {
+    return (await readdir(root)).every((name) => name.startsWith('..'));
+  } catch {
+    return true;
+  }
+}
+
+function refused(code: SidecarErrorCode, field = pathField, detail?: string): SidecarError {
+  return new SidecarError(code, { field, ...(detail === undefined ? {} : { detail }) });
 }
