@@ -111,7 +111,10 @@ export function createAwsClients(store: AwsStore, { timeoutMs }: { readonly time
     try {
       return await ask();
     } catch (error) {
-      if (error instanceof SidecarError) throw error;
+      if (error instanceof SidecarError) {
+        Reflect.deleteProperty(error, '$metadata'); // which the SDK adds to whatever passes it
+        throw error;
+      }
       throw refusal(refusedAnswer(error));
     } finally {
       clockOffsetMs = client.config.systemClockOffset;

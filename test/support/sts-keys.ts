@@ -29,7 +29,7 @@ export interface KeyRing {
   issue(principal: string, lifeMs: number): IssuedKeys;
   /** A user's, without session. */
   add(principal: string): IssuedKeys;
-  revokeAll(): void;
+  revoke(accessKeyId: string): void;
   all(): readonly IssuedKeys[];
   verify(request: SignedRequest, service: string, region: string): IssuedKeys | AwsRefusal;
 }
@@ -57,7 +57,7 @@ export function createKeyRing(): KeyRing {
         expiresAtMs: Date.now() + ring.clockOffsetMs + lifeMs,
       }),
     add: (principal) => keep({ ...freshKeys('AKIA'), principal, expiresAtMs: Infinity }),
-    revokeAll: () => issued.clear(),
+    revoke: (accessKeyId) => void issued.delete(accessKeyId),
     all: () => [...issued.values()],
     verify(request, service, region) {
       const { headers, body } = request;
@@ -88,7 +88,12 @@ export function createKeyRing(): KeyRing {
         method: request.method,
         path: request.path,
         host: headers.host ?? '',
-        headers: Object.fromEntries(names.map((name) => [name, String(headers[name] ?? '')])),
+        headers: {
+          ...Object.fromEntries(names.map((name) => [name, String(headers[name] ?? '')])),
+          // Where aws4 takes the time from; it would sign it too.
+          Date: new Date(timeOf(time) || 0).toUTCString(),
+        },
+        extraHeadersToIgnore: { date: true },
         body,
         service,
         region,
