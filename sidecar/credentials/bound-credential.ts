@@ -53,6 +53,8 @@ export function createBoundCredential(options: BoundCredentialOptions): BoundCre
     return { material, lease, lifetimeMs: lease?.durationMs ?? refreshIntervalMs };
   }
 
+  const isRotating =
+    inject.kind === 'oauth2' && inject.grant.kind === 'refreshToken' && inject.grant.rotating;
   const secret = createCachedValue({
     prefetchAfterMs: own === null ? prefetchAfterMs : null,
     read: readSource,
@@ -97,8 +99,8 @@ export function createBoundCredential(options: BoundCredentialOptions): BoundCre
 
   function onChange(): void {
     const rotation = secret.state().rotatedAt;
-    // Tokens of a secret that is no longer the one may be refused any moment.
-    if (rotation !== rotatedAt) token?.refresh();
+    // Tokens of a secret that is no longer the one may be refused any moment; a refresh token changes with each of them.
+    if (rotation !== rotatedAt && !isRotating) token?.refresh();
     rotatedAt = rotation;
     options.onChange();
   }

@@ -66,6 +66,8 @@ const renewFrom = 2 / 3;
 const renewSpread = 0.1;
 const minReadGapMs = 1000;
 const maxRetryDelayMs = 30_000;
+/** A value that was good for so long is refused because it was rotated, not because each one is. */
+const provenMs = 5000;
 /** Requests with a value that was replaced meanwhile may still be under way. */
 const retiredLeaseMs = 60_000;
 
@@ -79,6 +81,9 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
   let readEndedAtMs = -Infinity;
   let reading: Promise<void> | null = null;
   let rotatedAt: string | null = null;
+  /** When the value became what it is, and when that was first refused upstream. */
+  let changedAtMs = -Infinity;
+  let refusedAtMs: number | null = null;
   let replacedAtMs = -Infinity;
   let replacements = 0;
   let isDropped = false;
@@ -139,6 +144,7 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
     const hasRotated = previous !== null && !isSameMaterial(previous.material, material);
     if (previous?.lease) retire(previous.lease);
     if (hasRotated) rotatedAt = new Date().toISOString();
+    if (hasRotated || previous === null) [changedAtMs, refusedAtMs] = [now(), null];
     held = { material, lease, lifetimeMs, endsAtMs: startedAtMs + lifetimeMs };
     succeed(hasRotated || previous === null);
     if (lease === null) schedule(lifetimeMs * (refreshFrom + refreshSpread * Math.random()), load);
@@ -194,7 +200,10 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
       const value = live();
       if (value !== null && !isSameMaterial(value.material, refused)) return value.material;
       if (reading !== null) return loaded();
-      if (now() - replacedAtMs > 4 * maxRetryDelayMs) replacements = 0;
+      if (refusedAtMs === null) {
+        refusedAtMs = now();
+        if (refusedAtMs - changedAtMs > provenMs) replacements = 0;
+      }
       if (value !== null && now() - replacedAtMs < replaceGapMs()) return value.material;
       replacedAtMs = now();
       replacements += 1;

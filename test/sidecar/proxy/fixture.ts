@@ -7,12 +7,13 @@ import type { RulesetCredential } from '../../../policy/ruleset-credential.ts';
 import type { Audit, ExchangeRecord } from '../../../sidecar/audit/record.ts';
 import { createClock, type Clock } from '../../../sidecar/clock.ts';
 import { compileSnapshot, type Snapshot, type SnapshotSource } from '../../../sidecar/control/snapshot.ts';
+import type { Credentials } from '../../../sidecar/credentials/credentials.ts';
 import type { Material } from '../../../sidecar/credentials/material.ts';
 import { Secret } from '../../../sidecar/credentials/secret.ts';
 import { createResolver, type Resolver } from '../../../sidecar/dns/resolver.ts';
 import { SidecarError } from '../../../sidecar/errors.ts';
 import { createLocalLimits } from '../../../sidecar/limits/limits.ts';
-import { createEgress } from '../../../sidecar/proxy/egress.ts';
+import { createEgress, type Egress } from '../../../sidecar/proxy/egress.ts';
 import { createProxy } from '../../../sidecar/proxy/server.ts';
 import { createAuthority } from '../../../sidecar/tls/authority.ts';
 import { waitFor } from '../../cluster/deadline.ts';
@@ -50,6 +51,11 @@ export interface FixtureOptions {
   readonly clock?: Clock;
   readonly maxReadMs?: number;
   readonly maxHeldBytes?: number;
+  /** The real ones, in place of one that a test sets. */
+  readonly credentials?: (parts: {
+    readonly snapshots: SnapshotSource;
+    readonly egress: Egress;
+  }) => Pick<Credentials, 'resolve' | 'replace' | 'close'>;
 }
 
 const bearer: RulesetCredential = {
@@ -120,26 +126,33 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     if (secret === null) throw new SidecarError('VAULT_SEALED');
     return typeof secret === 'string' ? new Map([['value', new Secret(secret)]]) : secret;
   };
+  const egress = createEgress({
+    resolver: {
+      resolve: (name) => {
+        dialHook();
+        return resolver.resolve(name);
+      },
+    },
+  });
+  const credentials = options.credentials?.({ snapshots, egress }) ?? {
+    resolve,
+    replace: resolve,
+    close: async () => {},
+  };
   const proxy = createProxy({
     snapshots,
-    credentials: { resolve, replace: resolve },
+    credentials,
     limits,
     clock,
     authority,
-    egress: createEgress({
-      resolver: {
-        resolve: (name) => {
-          dialHook();
-          return resolver.resolve(name);
-        },
-      },
-    }),
+    egress,
     audit,
     ...(options.maxReadMs === undefined ? {} : { maxReadMs: options.maxReadMs }),
     ...(options.maxHeldBytes === undefined ? {} : { maxHeldBytes: options.maxHeldBytes }),
   });
   const close = async (): Promise<void> => {
     await proxy.close();
+    await credentials.close();
     await limits.close();
     rmSync(keysDirectory, { recursive: true, force: true });
   };

@@ -12,9 +12,13 @@ describe('a secret that cannot sign', () => {
   const cases: Record<string, readonly [parts: Record<string, string>, code: string]> = {
     'no access key id': [{ secretAccessKey: canary }, 'SECRET_PART_MISSING'],
     'no secret key': [{ accessKeyId: awsKeys.accessKeyId }, 'SECRET_PART_MISSING'],
-    'a short access key id': [{ accessKeyId: 'AKIA', secretAccessKey: canary }, 'SECRET_UNPRINTABLE'],
+    'a very short access key id': [{ accessKeyId: 'AK', secretAccessKey: canary }, 'SECRET_UNPRINTABLE'],
     'an access key id with a slash': [
       { accessKeyId: 'AKIAIOSFODNN7EXAMP/E', secretAccessKey: canary },
+      'SECRET_UNPRINTABLE',
+    ],
+    'a secret key where the access key id belongs': [
+      { accessKeyId: awsKeys.secretAccessKey, secretAccessKey: canary },
       'SECRET_UNPRINTABLE',
     ],
     'a secret key with a line end': [

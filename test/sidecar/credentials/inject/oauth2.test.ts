@@ -25,7 +25,6 @@ const secret = 'canary:s3cr~t+%/& !';
 const rsa = createRsaKey();
 const p256 = createEcKey();
 const ed25519 = createEd25519Key();
-
 let provider: OAuthProvider;
 let server: TokenServer;
 let caller: Pick<MintContext, 'call' | 'urlOf'>;
@@ -87,6 +86,8 @@ const assertion = {
   audience: 'https://idp.example',
   keyId: 'k1',
 } as const;
+/** Its key has no id. */
+const { keyId: _, ...unnamed } = assertion;
 
 describe('refused', () => {
   const at = 'spec.inject.oauth2.clientCredentials';
@@ -372,10 +373,10 @@ describe('an assertion (RFC 7523)', () => {
     'RS256, PKCS#8': [assertion, rsa.pkcs8],
     'RS256, PKCS#1': [assertion, rsa.pkcs1],
     'RS256, with the line ends of Windows': [assertion, rsa.pkcs8.replaceAll('\n', '\r\n')],
-    PS256: [{ ...without(assertion), algorithm: 'PS256' }, rsa.pkcs8],
-    'ES256, PKCS#8': [{ ...without(assertion), algorithm: 'ES256' }, p256.pkcs8],
-    'ES256, SEC1': [{ ...without(assertion), algorithm: 'ES256' }, p256.sec1],
-    EdDSA: [{ ...without(assertion), algorithm: 'EdDSA' }, ed25519.pkcs8],
+    PS256: [{ ...unnamed, algorithm: 'PS256' }, rsa.pkcs8],
+    'ES256, PKCS#8': [{ ...unnamed, algorithm: 'ES256' }, p256.pkcs8],
+    'ES256, SEC1': [{ ...unnamed, algorithm: 'ES256' }, p256.sec1],
+    EdDSA: [{ ...unnamed, algorithm: 'EdDSA' }, ed25519.pkcs8],
   };
   for (const [what, [grant, key]] of Object.entries(algorithms)) {
     test(`is signed with ${what}, and never the same`, async () => {
@@ -423,7 +424,3 @@ describe('a refresh token', () => {
     assert.equal(tokenOf(await mint(inject(grant), 'same')), 'a');
   });
 });
-
-function without({ keyId: _, ...rest }: typeof assertion): Omit<typeof assertion, 'keyId'> {
-  return rest;
-}
