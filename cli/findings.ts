@@ -45,6 +45,7 @@ export function findProblems(checked: GoodFiles, floors: GoodFiles): LocatedFind
       stores: ofKind('AgentSecretStore'),
       destinations: ofKind('AgentDestination'),
       clusterPolicies: ofKind('ClusterAgentPolicy'),
+      isLocal: true,
     });
     const object = `${resource.kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
     return findings.map((finding) => ({

@@ -34,8 +34,36 @@ const orders: readonly (readonly [context: string, keys: string])[] = [
   ['approval', 'groups wait expires'],
   ['source', 'vault awsSecretsManager file'],
   ['vault', 'address caBundle namespace auth store role kv dynamic'],
-  ['kv', 'mount path version field'],
+  [
+    'awsSecretsManager',
+    'region endpoint stsEndpoint caBundle fips store secretId versionStage versionId binary field fields roleArn auth',
+  ],
+  ['file', 'path volume field fields'],
+  ['volume', 'secret csi'],
+  ['auth', 'kubernetes jwt appRole webIdentity podIdentity staticKeys'],
+  ['appRole', 'mount secretId'],
+  ['secretId', 'secret key wrapped'],
+  ['kv', 'mount path version field fields'],
+  ['dynamic', 'path field fields'],
   ['allow', 'hosts destination methods paths inject'],
+  [
+    'inject',
+    'bearer basic header query path body awsSigV4 oauth1 hmac oauth2 githubApp googleServiceAccount',
+  ],
+  ['basic', 'username fields'],
+  ['header', 'name prefix'],
+  ['hmac.query', 'name value'],
+  ['awsSigV4', 'service regions accessKeyId fields'],
+  ['oauth1', 'signatureMethod consumerKey token realm fields'],
+  ['hmac', 'algorithm keyEncoding canonical digest timestamp headers query fields'],
+  ['oauth2', 'tokenEndpoint clientCredentials refreshToken jwtBearer scopes parameters fields'],
+  ['tokenEndpoint', 'url destination path'],
+  ['clientCredentials', 'clientId authentication'],
+  ['refreshToken', 'clientId authentication rotating'],
+  ['jwtBearer', 'algorithm issuer subject audience keyId'],
+  ['githubApp', 'appId installationId repositories permissions endpoint fields'],
+  ['endpoint', 'destination path'],
+  ['googleServiceAccount', 'scopes audience subject tokenEndpoint'],
   ['service', 'namespace name port scheme'],
   ['host', 'name port scheme cidrs'],
   ['cases', 'name time used request expect'],
@@ -48,7 +76,17 @@ const byContext = new Map(
 );
 
 /** Below these, names are the author's, and the order of a JSON body is what would be sent. */
-const authored = new Set(['labels', 'annotations', 'matchLabels', 'namespaceLabels', 'used', 'json', 'form']);
+const authored = new Set([
+  'labels',
+  'annotations',
+  'matchLabels',
+  'namespaceLabels',
+  'parameters',
+  'permissions',
+  'used',
+  'json',
+  'form',
+]);
 
 /**
  * The place of each known key in one map, or null where the author's order stands.
@@ -60,5 +98,6 @@ export function keyOrder(kind: string, path: readonly string[]): ReadonlyMap<str
   if (kind === 'PolicyTest' && parent === 'request' && last === 'headers') return null;
   if (last === 'fields') return null;
   if (last === 'spec' && path.length === 1) return byContext.get(`${kind}.spec`) ?? null;
-  return byContext.get(parent === 'fields' ? 'fields.*' : last) ?? null;
+  if (parent === 'hmac' && last === 'headers') return null;
+  return byContext.get(parent === 'fields' ? 'fields.*' : `${parent}.${last}`) ?? byContext.get(last) ?? null;
 }

@@ -12,4 +12,6 @@ export interface CheckContext {
   readonly stores: readonly unknown[];
   readonly destinations: readonly unknown[];
   readonly clusterPolicies: readonly unknown[];
+  /** Files of secrets lie in a directory of this machine: what a cluster needs for them is advice. */
+  readonly isLocal?: true;
 }

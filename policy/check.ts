@@ -1,9 +1,13 @@
 // What is wrong with a resource, from it and what it refers to. Pure: controllers gather, these decide, and the
 // same findings show on status and in the CLI. A finding never blocks another resource.
 
+import { findBundleProblems } from './ca-bundle.ts';
 import { isTooWide } from './ceiling.ts';
 import type { CheckContext } from './check-context.ts';
 import { available, findUnusable } from './credential-findings.ts';
+import { findPartProblems } from './credential-parts.ts';
+import { findAmbiguousInjects } from './entry-injects.ts';
+import { findTemplateProblems } from './template-findings.ts';
 import { isParsed, parseOnce, type Finding } from './parse.ts';
 import type {
   AgentCredential,
@@ -102,7 +106,29 @@ export function checkCredential(object: unknown, context: CheckContext): readonl
     return [...tooWide, ...checkDestinationReference(entry.destination, at, context)];
   });
   const open = { stores: storesOf(context), destinations: destinationsOf(context) };
-  return [...findings, ...findUnusable(credential, open)];
+  return [
+    ...findings,
+    ...findUnusable(credential, open),
+    ...findVolumeProblems(credential, context),
+    ...findPartProblems(credential),
+    ...findTemplateProblems(credential),
+    ...findAmbiguousInjects(credential),
+  ];
+}
+
+function findVolumeProblems({ spec }: AgentCredential, context: CheckContext): Finding[] {
+  const isLocal = context.isLocal === true;
+  if (spec.source.file === undefined || spec.source.file.volume !== undefined) return [];
+  return [
+    {
+      reason: isLocal ? 'Advice' : 'VolumeMissing',
+      field: 'spec.source.file.volume',
+      message: isLocal
+        ? 'is needed in a cluster, where there is no directory of secrets: write such as volume: { secret: github-bot }'
+        : 'is required in a cluster: write the Secret or the SecretProviderClass that the file comes from, such as volume: { secret: github-bot }; only local mode has a directory of secrets',
+      blocking: !isLocal,
+    },
+  ];
 }
 
 function storesOf({ stores, namespaceLabels }: CheckContext): AgentSecretStore[] {
@@ -114,12 +140,18 @@ function storesOf({ stores, namespaceLabels }: CheckContext): AgentSecretStore[]
 
 export function checkStore(object: unknown): readonly Finding[] {
   const store = parseOnce('AgentSecretStore', object);
-  return isParsed<AgentSecretStore>(store) ? [] : store;
+  if (!isParsed<AgentSecretStore>(store)) return store;
+  const { vault, awsSecretsManager } = store.spec;
+  return [
+    ...findBundleProblems(vault?.caBundle, 'spec.vault.caBundle'),
+    ...findBundleProblems(awsSecretsManager?.caBundle, 'spec.awsSecretsManager.caBundle'),
+  ];
 }
 
 export function checkDestination(object: unknown): readonly Finding[] {
   const destination = parseOnce('AgentDestination', object);
-  return isParsed<AgentDestination>(destination) ? [] : destination;
+  if (!isParsed<AgentDestination>(destination)) return destination;
+  return findBundleProblems(destination.spec.caBundle, 'spec.caBundle');
 }
 
 function checkDestinationReference(name: string | undefined, at: string, context: CheckContext): Finding[] {

@@ -105,11 +105,12 @@ function invalid(path: readonly PropertyKey[], message: string): Finding {
   return { reason: 'Invalid', field: fieldPath(path), message, blocking: true };
 }
 
+const maps = /(?:^|\.)(?:fields|matchLabels|hmac\.headers|parameters|permissions)$/;
+
 /** As the API server writes it: members of a map in brackets. */
 export function fieldPath(path: readonly PropertyKey[]): string {
   return path.reduce<string>((text, key) => {
-    if (typeof key === 'number' || /(?:^|\.)(?:fields|matchLabels)$/.test(text))
-      return `${text}[${String(key)}]`;
+    if (typeof key === 'number' || maps.test(text)) return `${text}[${String(key)}]`;
     return text === '' ? String(key) : `${text}.${String(key)}`;
   }, '');
 }

@@ -101,7 +101,11 @@ export const credentials: Examples = {
       'spec.allow[0].paths[0]',
       /dot segment/,
     ),
-    'a credential without a way to inject it': bad(credential({ inject: {} }), 'spec.inject', /exactly one of bearer, basic/),
+    'a credential without a way to inject it': bad(
+      credential({ inject: {} }),
+      'spec.inject',
+      /exactly one of bearer, basic/,
+    ),
     'a placeholder for PATH': bad(
       credential({ placeholderEnv: ['PATH'] }),
       'spec.placeholderEnv[0]',

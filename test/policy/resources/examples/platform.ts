@@ -29,7 +29,11 @@ export const platform: Examples = {
       /without path, query or user/,
     ),
     'a store without an address': bad(vault({ address: undefined }), 'spec.vault.address', /[Rr]equired/),
-    'a store without a way to log in': bad(vault({ auth: {} }), 'spec.vault.auth', /exactly one of kubernetes, jwt, appRole/),
+    'a store without a way to log in': bad(
+      vault({ auth: {} }),
+      'spec.vault.auth',
+      /exactly one of kubernetes, jwt, appRole/,
+    ),
     'a store with a mount that climbs': bad(
       vault({ auth: { kubernetes: { mount: '../sys' } } }),
       'spec.vault.auth.kubernetes.mount',
@@ -50,7 +54,11 @@ export const platform: Examples = {
       'spec.audience',
       /the operator's/,
     ),
-    'a store without a kind of store': bad(store({ vault: undefined }), 'spec', /exactly one of vault, awsSecretsManager/),
+    'a store without a kind of store': bad(
+      store({ vault: undefined }),
+      'spec',
+      /exactly one of vault, awsSecretsManager/,
+    ),
     'a store for nobody in particular': bad(
       store({ namespaceSelector: undefined }),
       'spec.namespaceSelector',

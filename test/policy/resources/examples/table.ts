@@ -6,6 +6,7 @@ import { kinds } from '../../../../policy/resources/kinds.ts';
 import type { BadExample, Manifest } from '../examples.ts';
 import { credentials } from './credentials.ts';
 import { githubForm } from './github.ts';
+import { injects } from './injects.ts';
 import { limits } from './limits.ts';
 import { matchers } from './matchers.ts';
 import { mcp } from './mcp.ts';
@@ -15,6 +16,9 @@ import { platform } from './platform.ts';
 import { rules } from './rules.ts';
 import { schedules } from './schedules.ts';
 import { selectors } from './selectors.ts';
+import { sources } from './sources.ts';
+import { stores } from './stores.ts';
+import { tokens } from './tokens.ts';
 
 const topics = [
   selectors,
@@ -27,6 +31,10 @@ const topics = [
   schedules,
   limits,
   credentials,
+  sources,
+  injects,
+  tokens,
+  stores,
   platform,
 ];
 

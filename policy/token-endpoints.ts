@@ -1,0 +1,3 @@
+export function isShippedTokenEndpoint(url: string): boolean {
+  return url === 'https://oauth2.googleapis.com/token';
+}
