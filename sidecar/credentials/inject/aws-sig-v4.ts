@@ -93,11 +93,13 @@ function refuseAmbiguous({ path, query }: Outgoing): Refusal | null {
 /** @throws SidecarError that names the part and prints none. */
 function keysOf(inject: AwsSigV4Inject, material: Material): Keys {
   const named = inject.accessKeyId ?? partOf(material, inject, 'accessKeyId').open();
-  // IAM API Reference, AccessKey: AccessKeyId.
-  if (!/^[A-Za-z0-9_]{16,128}$/.test(named)) {
+  // AWS's own have 16 to 128 letters and digits; other servers of S3's protocol take what their operators write. It
+  // stands between `=` and `/`, so it may be nothing that ends it.
+  if (!/^[A-Za-z0-9._@+-]{3,128}$/.test(named)) {
     throw new SidecarError('SECRET_UNPRINTABLE', {
       field,
-      detail: 'An access key id is 16 to 128 letters, digits or underscores.',
+      detail:
+        'An access key id is 3 to 128 letters, digits or one of . _ @ + -, such as AKIAIOSFODNN7EXAMPLE.',
     });
   }
   const secretAccessKey = partOf(material, inject, 'secretAccessKey', 'main');
