@@ -67,14 +67,25 @@ describe('the arrows', () => {
     ],
     'cli never imports operator': [/^cli\//, /^operator\//],
     'node-vault is imported by one file': [/^(?!sidecar\/credentials\/vault\.ts$)/, /^node-vault$/],
+    'the AWS SDK is imported by one file': [
+      /^(?!sidecar\/credentials\/aws-clients\.ts$)/,
+      /^(?:@aws-sdk|@smithy)\//,
+    ],
   };
   for (const [what, [from, to]] of Object.entries(forbidden)) {
     it(what, () => assert.deepEqual(offenders(from, to), []));
   }
 
-  it('node-vault is loaded only when a credential needs it', () => {
-    const eager = imports.filter((each) => each.to === 'node-vault' && !each.isDynamic && !each.isType);
-    assert.deepEqual(eager, []);
+  it('node-vault and the AWS SDK are loaded only when a credential needs them', () => {
+    const ofStores = imports.filter((each) => /^(?:node-vault$|@aws-sdk\/)/.test(each.to));
+    assert.deepEqual(
+      ofStores.filter((each) => !each.isDynamic && !each.isType),
+      [],
+    );
+    assert.deepEqual(
+      new Set(ofStores.filter((each) => each.isDynamic).map((each) => each.to)),
+      new Set(['node-vault', '@aws-sdk/client-sts', '@aws-sdk/client-secrets-manager']),
+    );
   });
 
   it('what the sidecar loads at start never reaches zod', () => {

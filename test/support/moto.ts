@@ -48,10 +48,15 @@ export async function startMoto(): Promise<Moto> {
       usages: ['serverAuth'],
     });
     const { port, started } = await startOnFreePort('127.0.0.1', async (candidate) => {
-      const server = startServer(folder, 'moto', join(environment, 'bin/python'), [
-        ...['-m', 'moto.server', '--host', '127.0.0.1', '--port', String(candidate)],
-        ...['--ssl-cert', certificate.certPath, '--ssl-key', certificate.keyPath],
-      ]);
+      const server = startServer(
+        folder,
+        'moto',
+        join(environment, 'bin/python'),
+        [
+          ['-m', 'moto.server', '--host', '127.0.0.1', '--port', String(candidate)],
+          ['--ssl-cert', certificate.certPath, '--ssl-key', certificate.keyPath],
+        ].flat(),
+      );
       await server.waitFor('moto', 60_000, async () => {
         const answer = await callHttps({
           url: `https://127.0.0.1:${candidate}/moto-api/`,

@@ -196,7 +196,7 @@ describe('what the SDK costs', () => {
     const reading = { source, store: scene.store };
     const [one, many] = [
       await runProgram({ readings: [reading] }),
-      await runProgram({ readings: Array(50).fill(reading) }),
+      await runProgram({ readings: Array.from({ length: 50 }, () => reading) }),
     ];
     assert.deepEqual([one.loadedEarly, one.loadedLate], [false, true]);
     const mebibytes = ({ residentAfter, residentBefore }: AwsProgramOutput): string =>
