@@ -258,7 +258,7 @@ describe('a second pass', () => {
       const earlier = inject(pod, { secrets: then });
       assert.equal(earlier.kind, 'patch', JSON.stringify(earlier));
       const other = applyPatch(pod, earlier.kind === 'patch' ? earlier.operations : []);
-      const { volumes = [], initContainers = [] } = other.spec;
+      const { volumes, initContainers } = other.spec;
       const expected = secretVolumes(then);
       assert.deepEqual(
         volumes.filter(({ name }) => /^outrider-(?:secret|csi)-/.test(name)).toSorted(byName),

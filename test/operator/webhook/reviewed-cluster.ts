@@ -44,7 +44,14 @@ const store = {
   },
 };
 
-export async function startReviewedCluster(): Promise<ReviewedCluster> {
+/** What there is of our kinds; the same in every namespace. */
+export interface ReviewedResources {
+  readonly stores?: readonly object[];
+  readonly credentials?: readonly object[];
+  readonly policies?: readonly object[];
+}
+
+export async function startReviewedCluster(resources: ReviewedResources = {}): Promise<ReviewedCluster> {
   const chart = await installChart();
   const authority = createFixedAuthority(['localhost']);
   const outcomes: AdmissionOutcome[] = [];
@@ -58,9 +65,9 @@ export async function startReviewedCluster(): Promise<ReviewedCluster> {
       fail: (error) => outcomes.push({ ...failed, note: String(error) }),
       cluster: {
         namespaceLabels: async (name) => namespaces[name] ?? null,
-        stores: () => [store],
-        credentials: () => [],
-        policies: () => [],
+        stores: () => resources.stores ?? [store],
+        credentials: () => resources.credentials ?? [],
+        policies: () => resources.policies ?? [],
       },
     });
     await app.listen({ host: '127.0.0.1', port });
