@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import { storeTokenFile } from '../../../policy/contract.ts';
-import type { VaultStore } from '../../../policy/ruleset-credential.ts';
+import type { VaultSource, VaultStore } from '../../../policy/ruleset-credential.ts';
 import { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
 import { createAuthority, type Authority, type Certificate } from '../../cluster/certificates.ts';
 
@@ -82,6 +82,31 @@ async function assertRefused(
 
 const address = 'spec.vault.address';
 
+interface Asked {
+  readonly call: string;
+  readonly namespace: string | undefined;
+  readonly token: string | undefined;
+}
+
+const loggedIn = { auth: { client_token: 'canary-token', lease_duration: 3600, renewable: true } };
+
+/** A server that answers what it is told for each call, and remembers what it was asked. */
+async function poseAs(
+  answers: Readonly<Record<string, object | number>>,
+): Promise<{ readonly store: VaultStore; readonly asked: readonly Asked[] }> {
+  const asked: Asked[] = [];
+  const { store } = await pose((request, response) => {
+    const { 'x-vault-namespace': namespace, 'x-vault-token': token } = request.headers;
+    const call = `${request.method} ${request.url}`;
+    asked.push({ call, namespace: namespace?.toString(), token: token?.toString() });
+    const answer = Object.hasOwn(answers, call) ? answers[call] : 404;
+    if (answer === 0) request.socket.destroy();
+    else if (typeof answer === 'number') response.writeHead(answer).end('{}');
+    else response.end(JSON.stringify(answer));
+  });
+  return { store, asked };
+}
+
 describe('refused', () => {
   for (const status of [301, 302, 303, 307, 308]) {
     test(`S-13: a redirect (${status}), which is not followed with the token`, async () => {
@@ -140,4 +165,146 @@ describe('refused', () => {
     await assertRefused(store, 'VAULT_UNREACHABLE', address);
     assert.equal(seen.length, 2);
   });
+});
+
+describe('a namespace', () => {
+  const dynamic: VaultSource = {
+    kind: 'vault',
+    store: 'corp',
+    role: 'research',
+    dynamic: { path: 'database/creds/reader', field: 'password' },
+  };
+
+  test('is named by every call, of a login, a reading, a lease and their ends', async () => {
+    const { store, asked } = await poseAs({
+      'POST /v1/auth/kubernetes/login': loggedIn,
+      'GET /v1/secret/data/agents/github': {
+        data: { data: { token: 'a', other: 1 }, metadata: { version: 3 } },
+      },
+      'POST /v1/secret/data/agents/github': { data: { version: 4 } },
+      'GET /v1/database/creds/reader': {
+        data: { password: 'b' },
+        lease_id: 'database/creds/reader/x',
+        lease_duration: 3600,
+        renewable: true,
+      },
+      'POST /v1/sys/leases/renew': { lease_duration: 3600 },
+      'POST /v1/auth/token/renew-self': loggedIn,
+      'POST /v1/sys/leases/revoke': {},
+      'POST /v1/auth/token/revoke-self': {},
+      'GET /v1/sys/health': { sealed: false },
+      'GET /v1/secret/data/agents/down': 503,
+    });
+    const stores = { corp: { ...store, namespace: 'teams/research' } };
+    let skewMs = 0;
+    const now = (): number => performance.now() + skewMs;
+    const provider = createVaultProvider({ tokensDirectory: folder, now });
+    await provider.read(source, stores);
+    assert.equal(await provider.versioned(source, stores)?.swap(3, { token: 'c' }), 4);
+    const { lease } = await provider.read(dynamic, stores);
+    skewMs = 2_400_000;
+    assert.ok(((await lease?.renew()) ?? 0) > 3_000_000);
+    await lease?.revoke();
+    await assert.rejects(provider.read({ ...source, kv: { ...source.kv, path: 'agents/down' } }, stores), {
+      code: 'VAULT_UNAVAILABLE',
+    });
+    await provider.forget();
+    assert.deepEqual([...new Set(asked.map(({ call }) => call))].toSorted(), [
+      'GET /v1/database/creds/reader',
+      'GET /v1/secret/data/agents/down',
+      'GET /v1/secret/data/agents/github',
+      'GET /v1/sys/health',
+      'POST /v1/auth/kubernetes/login',
+      'POST /v1/auth/token/renew-self',
+      'POST /v1/auth/token/revoke-self',
+      'POST /v1/secret/data/agents/github',
+      'POST /v1/sys/leases/renew',
+      'POST /v1/sys/leases/revoke',
+    ]);
+    assert.deepEqual([...new Set(asked.map(({ namespace }) => namespace))], ['teams/research']);
+  });
+
+  test('is not named where the store has none, whatever the environment says', async () => {
+    const { store, asked } = await poseAs({
+      'POST /v1/auth/kubernetes/login': loggedIn,
+      'GET /v1/secret/data/agents/github': { data: { data: { token: 'a' } } },
+    });
+    process.env['VAULT_NAMESPACE'] = 'elsewhere';
+    try {
+      const provider = createVaultProvider({ tokensDirectory: folder });
+      await provider.read(source, { corp: store });
+      await provider.forget();
+    } finally {
+      delete process.env['VAULT_NAMESPACE'];
+    }
+    assert.ok(asked.length >= 3);
+    assert.deepEqual([...new Set(asked.map(({ namespace }) => namespace))], [undefined]);
+  });
+});
+
+describe('refused, of a Vault that was logged in to', () => {
+  test('an answer that holds the session’s own token', async () => {
+    const { store } = await poseAs({
+      'POST /v1/auth/kubernetes/login': loggedIn,
+      'GET /v1/secret/data/agents/github': { data: { data: { token: 'canary-token' } } },
+    });
+    await assertRefused(store, 'VAULT_PATH_INVALID', 'spec.source.vault');
+  });
+
+  test('P-21: a dynamic secret whose answer was cut, asked for once: another one would be left behind', async () => {
+    const { store, asked } = await poseAs({
+      'POST /v1/auth/kubernetes/login': loggedIn,
+      'GET /v1/database/creds/reader': 0,
+    });
+    const provider = createVaultProvider({ tokensDirectory: folder });
+    const { kv: _, ...rest } = source;
+    await assert.rejects(
+      provider.read(
+        { ...rest, dynamic: { path: 'database/creds/reader', field: 'password' } },
+        { corp: store },
+      ),
+      { code: 'VAULT_UNREACHABLE' },
+    );
+    await provider.forget();
+    assert.equal(asked.filter(({ call }) => call.startsWith('GET')).length, 1);
+  });
+
+  test('P-21: an unwrapping whose answer was cut, tried once: nothing is left to unwrap', async () => {
+    const { store, asked } = await poseAs({
+      'POST /v1/sys/wrapping/lookup': { data: { creation_path: 'auth/approle/role/agents/secret-id' } },
+      'POST /v1/sys/wrapping/unwrap': 0,
+    });
+    const secrets = join(folder, 'secrets', 'secret.approle');
+    mkdirSync(secrets, { recursive: true });
+    writeFileSync(join(secrets, 'secret-id'), 'canary-wrapping');
+    const provider = createVaultProvider({
+      tokensDirectory: folder,
+      secretsDirectory: join(folder, 'secrets'),
+    });
+    const secretId = { secret: 'approle', key: 'secret-id', wrapped: true } as const;
+    const auth = { kind: 'appRole', mount: 'approle', secretId } as const;
+    await assert.rejects(provider.read(source, { corp: { ...store, namespace: 'teams', auth } }), {
+      code: 'VAULT_UNREACHABLE',
+    });
+    await provider.forget();
+    assert.deepEqual(asked, [
+      { call: 'POST /v1/sys/wrapping/lookup', namespace: 'teams', token: undefined },
+      { call: 'POST /v1/sys/wrapping/unwrap', namespace: 'teams', token: 'canary-wrapping' },
+    ]);
+  });
+
+  for (const [status, what] of [
+    [429, 'a standby'],
+    [472, 'a disaster recovery secondary'],
+    [473, 'a performance standby'],
+  ] as const) {
+    test(`P-21: ${status}, as ${what} says it`, async () => {
+      const { store, asked } = await poseAs({
+        'POST /v1/auth/kubernetes/login': loggedIn,
+        'GET /v1/secret/data/agents/github': status,
+      });
+      await assertRefused(store, 'VAULT_UNAVAILABLE', address);
+      assert.equal(asked.filter(({ call }) => call.startsWith('GET')).length, 1);
+    });
+  }
 });
