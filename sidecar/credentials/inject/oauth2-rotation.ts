@@ -66,9 +66,8 @@ const fields = {
   claim: 'outrider_claim',
 } as const;
 
-/** A source is asked at most once a second; a refresh takes less, or ten seconds at most. */
-const pollMs = 1000;
-const maxWaitMs = 12_000;
+/** A refresh takes less than a second, or ten at most. */
+const maxPolls = 10;
 /** A call to a token endpoint takes ten; a pod that slept since its claim must not start one. */
 const latestStartMs = 15_000;
 const saveAttempts = 3;
@@ -76,7 +75,14 @@ const saveAttempts = 3;
 const minAgeMs = 30_000;
 const minRestMs = 5000;
 
-export function createRotation({ monotonicMs = () => performance.now() } = {}): Rotation {
+export interface RotationOptions {
+  readonly monotonicMs?: () => number;
+  /** A source is asked at most once a second. */
+  readonly pollMs?: number;
+}
+
+export function createRotation(options: RotationOptions = {}): Rotation {
+  const { monotonicMs = () => performance.now(), pollMs = 1000 } = options;
   const memories = new WeakMap<VersionedSource, Memory>();
 
   function memoryOf(versioned: VersionedSource): Memory {
@@ -92,10 +98,15 @@ export function createRotation({ monotonicMs = () => performance.now() } = {}): 
     return created;
   }
 
+  /** By whichever clock ran further: one of them stands still in a machine that is suspended. */
+  function ageOf(nowMs: () => number): () => number {
+    const [monotonicThen, wallThen] = [monotonicMs(), nowMs()];
+    return () => Math.max(monotonicMs() - monotonicThen, nowMs() - wallThen);
+  }
+
   async function run(grant: RotatingGrant, context: RotationContext, memory: Memory): Promise<Minted> {
     const { versioned, nowMs } = context;
-    const startedAtMs = monotonicMs();
-    for (;;) {
+    for (let poll = 0; ; poll += 1) {
       const { unsaved } = memory;
       if (unsaved !== null && (await save(grant, context, memory, null))) {
         memory.unsaved = null;
@@ -107,16 +118,15 @@ export function createRotation({ monotonicMs = () => performance.now() } = {}): 
 
       const claim = stored.get(fields.claim)?.open();
       if (!isClaimed(claim, memory.seen, nowMs(), monotonicMs())) {
-        const claimedAtMs = monotonicMs();
+        const claimAgeMs = ageOf(nowMs);
         const own = writeClaim(memory.seen, nowMs(), randomUUID());
         const claimed = await versioned.swap(version, { [fields.claim]: own });
         if (claimed !== null) {
-          return refreshAs(grant, context, memory, { stored, version: claimed, claimedAtMs });
+          return refreshAs(grant, context, memory, { stored, version: claimed, claimAgeMs });
         }
       }
-      const delayMs = pollMs * (1 + Math.random() / 2);
-      if (monotonicMs() - startedAtMs + delayMs > maxWaitMs) throw busy(grant);
-      await sleep(delayMs);
+      if (poll === maxPolls) throw busy(grant);
+      await sleep(pollMs * (1 + Math.random() / 2));
     }
   }
 
@@ -124,13 +134,13 @@ export function createRotation({ monotonicMs = () => performance.now() } = {}): 
     grant: RotatingGrant,
     context: RotationContext,
     memory: Memory,
-    owned: { readonly stored: Material; readonly version: number; readonly claimedAtMs: number },
+    owned: { readonly stored: Material; readonly version: number; readonly claimAgeMs: () => number },
   ): Promise<Minted> {
     const { versioned, nowMs } = context;
     const material = partsOf(context, owned.stored);
     try {
       const used = grant.tokenOf(material);
-      if (monotonicMs() - owned.claimedAtMs > latestStartMs) throw busy(grant);
+      if (owned.claimAgeMs() > latestStartMs) throw busy(grant);
       const sentAtMs = nowMs();
       const { minted, refreshToken } = await grant.refresh(material);
       memory.unsaved = {

@@ -8,7 +8,7 @@ import type { Material } from '../material.ts';
 import type { InjectOf, MintContext, Minted, Minter } from './injector.ts';
 import { readPrivateKey, signJwt } from './jwt.ts';
 import { authenticateClient, checkClient } from './oauth2-client.ts';
-import { createRotation } from './oauth2-rotation.ts';
+import { createRotation, type RotatingGrant, type Rotation } from './oauth2-rotation.ts';
 import { partOf } from './part.ts';
 import { assertPrintable } from './printable.ts';
 import { readTokenResponse, type TokenResponse } from './token-response.ts';
@@ -24,39 +24,41 @@ const assertionSeconds = 150;
 /** A server whose clock is behind would take the assertion for one from the future. */
 const backdatedSeconds = 20;
 
-const rotation = createRotation();
+/** @param rotation keeps what a refresh token was exchanged for until its source holds it. */
+export function createOAuth2(rotation: Rotation): Minter<'oauth2'> {
+  return {
+    check(inject, material) {
+      const { grant } = inject;
+      if (grant.kind === 'jwtBearer') {
+        readPrivateKey(partOf(material, inject, 'privateKey', 'main'), grant.algorithm, fieldOf(inject));
+        return;
+      }
+      checkClient(inject, grant, material);
+      if (grant.kind === 'refreshToken') refreshTokenOf(inject, material);
+    },
 
-export const oauth2: Minter<'oauth2'> = {
-  check(inject, material) {
-    const { grant } = inject;
-    if (grant.kind === 'jwtBearer') {
-      readPrivateKey(partOf(material, inject, 'privateKey', 'main'), grant.algorithm, fieldOf(inject));
-      return;
-    }
-    checkClient(inject, grant, material);
-    if (grant.kind === 'refreshToken') refreshTokenOf(inject, material);
-  },
-
-  async mint(inject, context) {
-    const { grant } = inject;
-    if (grant.kind === 'clientCredentials') return (await mintForClient(inject, grant, context)).minted;
-    if (grant.kind === 'jwtBearer') return (await mintForAssertion(inject, grant, context)).minted;
-    if (grant.rotating !== true) return refreshOnce(inject, grant, context);
-    if (context.versioned === null) {
-      throw new SidecarError('REFRESH_TOKEN_UNVERSIONED', { field: `${fieldOf(inject)}.rotating` });
-    }
-    return rotation.mint(
-      {
+    async mint(inject, context) {
+      const { grant } = inject;
+      if (grant.kind === 'clientCredentials') return (await mintForClient(inject, grant, context)).minted;
+      if (grant.kind === 'jwtBearer') return (await mintForAssertion(inject, grant, context)).minted;
+      if (grant.rotating !== true) return refreshOnce(inject, grant, context);
+      const { versioned } = context;
+      if (versioned === null) {
+        throw new SidecarError('REFRESH_TOKEN_UNVERSIONED', { field: `${fieldOf(inject)}.rotating` });
+      }
+      const rotating: RotatingGrant = {
         requested: requestedBy(inject),
-        partName: (part) => inject.fields?.[part] ?? part,
-        refresh: (material) => refresh(inject, grant, { ...context, material }),
-        tokenOf: (material) => refreshTokenOf(inject, material),
         field: fieldOf(inject),
-      },
-      { ...context, versioned: context.versioned },
-    );
-  },
-};
+        partName: (part) => inject.fields?.[part] ?? part,
+        tokenOf: (material) => refreshTokenOf(inject, material),
+        refresh: (material) => refresh(inject, grant, { ...context, material }),
+      };
+      return rotation.mint(rotating, { ...context, versioned });
+    },
+  };
+}
+
+export const oauth2: Minter<'oauth2'> = createOAuth2(createRotation());
 
 async function mintForClient(
   inject: OAuth2,
