@@ -83,7 +83,7 @@ export async function startPostgres(): Promise<Postgres> {
 }
 
 /** Mounts the database engine at `database/`, with nothing but a connection; roles are the test's. */
-export async function enableDatabase(vault: Vault, postgres: Postgres): Promise<void> {
+export async function enableDatabase(vault: Pick<Vault, 'request'>, postgres: Postgres): Promise<void> {
   await vault.request('POST', 'sys/mounts/database', { type: 'database' });
   await vault.request('POST', 'database/config/postgres', {
     plugin_name: 'postgresql-database-plugin',

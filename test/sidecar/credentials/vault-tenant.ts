@@ -32,7 +32,7 @@ export interface AuditedCall {
 const audience = 'outrider.dev/corp';
 const subject = 'system:serviceaccount:research:agent';
 
-export async function createTenant(vault: Vault): Promise<VaultTenant> {
+export async function createTenant(vault: Omit<Vault, 'process'>): Promise<VaultTenant> {
   const folder = mkdtempSync(join(tmpdir(), 'outrider-tenant-'));
   const [tokensDirectory, secretsDirectory] = [join(folder, 'tokens'), join(folder, 'secrets')];
   for (const directory of [tokensDirectory, secretsDirectory]) mkdirSync(directory);
