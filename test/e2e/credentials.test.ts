@@ -142,7 +142,7 @@ describe('agents and their SDKs', { skip: nodeSkipReason() ?? false, timeout: 90
     const found = await agent.exec([
       'sh',
       '-c',
-      'find / -name "*token*" -path "*serviceaccount*" 2>/dev/null',
+      'find / -name "*token*" -path "*serviceaccount*" 2>/dev/null; true',
     ]);
     for (const path of found
       .trim()
@@ -178,7 +178,9 @@ describe('agents and their SDKs', { skip: nodeSkipReason() ?? false, timeout: 90
   it('@aws-sdk/client-s3: signed again, for strings, streams and ranges', async () => {
     const { text, keys: listed } = await program('node', '/sdks/s3.mjs');
     assert.equal(text, 'report');
-    assert.deepEqual(listed, ['weekly/a b+ü.txt', 'weekly/stream']);
+    // The SDK leaves keys as S3 encodes them in XML.
+    const names = (listed as string[]).map(decodeURIComponent);
+    assert.deepEqual(names, ['weekly/a b+ü.txt', 'weekly/stream']);
     assert.equal(apis.s3.objects.get('acme-reports/weekly/stream')?.toString(), 'in parts');
   });
 
