@@ -12,6 +12,7 @@ import { compileQuery, queryNeedsBody } from './fields/query.ts';
 import { compileGithub } from './github/form.ts';
 import { compileTokenEstimate } from './limits/tokens.ts';
 import { compileMcp } from './mcp/match.ts';
+import { compilePatterns, pathParts } from './match.ts';
 import { compileMethods, formOverride, formOverrideNeed } from './methods.ts';
 import { compilePaths, compilePlace } from './place.ts';
 import type { BodyNeed, Condition, Miss, Reading, Stance } from './reading.ts';
@@ -24,7 +25,7 @@ export interface Step {
   readonly test: Condition;
   /** What it must see of the body; null when the head suffices. */
   readonly need: ((reading: Reading) => BodyNeed | null) | null;
-  /** About the method, or what a path opens: settled without it where a request has nothing unusual. */
+  /** About the method, what a path opens, or what mints: settled without it where a request has nothing unusual. */
   readonly isPlain?: true;
 }
 
@@ -69,6 +70,7 @@ export function compileRule(
 ): CompiledRule {
   const limits = stance === 'grant' ? (rule.limits ?? []).map((limit) => compileLimit(limit, rule)) : [];
   const steps = [
+    stance === 'grant' ? mintingStep(rule) : null,
     methodStep(rule, stance),
     stance === 'grant' ? openStep(rule.opens ?? []) : null,
     ...fieldSteps(rule, stance),
@@ -128,6 +130,22 @@ function onBody(test: Condition, maxBytes: number): Step {
   const need: BodyNeed = { maxBytes, until: 'end' };
   return { test, need: () => need };
 }
+
+/** What mints credentials is granted only by its path, written out: not by a glob, a form, or no paths at all. */
+function mintingStep({ paths = [] }: RulesetRule): Step | null {
+  const written = paths.filter((path) => !path.includes('*'));
+  // What such a rule matches is written out.
+  if (paths.length > 0 && written.length === paths.length) return null;
+  if (written.length === 0) return nothingMinted;
+  const isWritten = compilePatterns(written.map(pathParts));
+  return {
+    need: null,
+    isPlain: true,
+    test: (reading) => (isWritten(reading.request.segments) ? null : reading.minting()),
+  };
+}
+
+const nothingMinted: Step = { need: null, isPlain: true, test: (reading) => reading.minting() };
 
 function methodStep({ methods }: RulesetRule, stance: Stance): Step | null {
   const test = compileMethods(methods, stance);

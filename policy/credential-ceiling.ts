@@ -2,7 +2,8 @@
 
 import { compilePatterns, pathParts, type Match } from './match.ts';
 import { compileMethods } from './methods.ts';
-import { compilePlace, openedReadings } from './place.ts';
+import { openedReadings } from './path-readings.ts';
+import { compilePlace } from './place.ts';
 import type { Condition, Reading } from './reading.ts';
 import { createRuleIndex } from './rule-index.ts';
 import { matchCovers, matchesOverlap } from './overlap.ts';

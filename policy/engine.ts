@@ -137,7 +137,8 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
       isPlain =
         reading.request.opens.length === 0 &&
         !reading.overridesMethod() &&
-        formOverrideNeed(reading) === null;
+        formOverrideNeed(reading) === null &&
+        reading.minting() === null;
       let walked = guardIndex.candidates(reading, visitGuard);
       // What a guard denies no grant can save.
       if (denying === null) walked += grantIndex.candidates(reading, visitGrant);

@@ -3,6 +3,7 @@
 import { githubHosts } from './github/form.ts';
 import { compileHostPattern, compilePatterns, guardPathParts, pathParts, spelling } from './match.ts';
 import type { Part } from './part-tree.ts';
+import { guardReadings } from './path-readings.ts';
 import type { Condition, Miss, Stance } from './reading.ts';
 import type { CanonicalRequest } from './request.ts';
 import type { Ruleset, RulesetMatch, RulesetRule } from './ruleset.ts';
@@ -111,48 +112,6 @@ export function compilePaths(match: RulesetMatch, stance: Stance): Condition {
 
 export function partsOfPath(pattern: string, stance: Stance): Part[] {
   return stance === 'grant' ? pathParts(pattern) : guardPathParts(pattern);
-}
-
-/** Every list of segments that some server might take the path for: folded, and without a slash at the end. */
-export function guardReadings(request: CanonicalRequest): readonly (readonly string[])[] {
-  const { segments, opens, path } = request;
-  // Most paths have one spelling: nothing to fold, to decode again or to cut.
-  if (opens.length === 0 && !/[A-Z%]|.\/$/.test(path)) return [segments];
-  const folded = segments.map((segment) => segment.toLowerCase());
-  while (folded.length > 1 && folded.at(-1) === '') folded.pop();
-  const isPlain = opens.length === 0 && !folded.some((segment) => segment.includes('%'));
-  if (isPlain) return [folded];
-  const readings = openedReadings(folded);
-  const twice = folded.map(decodedAgain);
-  if (twice.some((segment, at) => segment !== folded[at])) {
-    readings.push(twice, twice.flatMap(splitSlashes), twice.flatMap(splitSlashes).map(withoutParameters));
-  }
-  return readings;
-}
-
-/** What servers make of a path with slashes or parameters inside its segments: kept, split, cut, or both. */
-export function openedReadings(segments: readonly string[]): (readonly string[])[] {
-  const cut = segments.map(withoutParameters);
-  const split = segments.flatMap(splitSlashes);
-  return [segments, cut, split, split.map(withoutParameters), cut.flatMap(splitSlashes)];
-}
-
-/** Some servers cut each segment at its parameters (RFC 3986 section 3.3). */
-function withoutParameters(segment: string): string {
-  const at = segment.indexOf(';');
-  return at < 0 ? segment : segment.slice(0, at);
-}
-
-function splitSlashes(segment: string): string[] {
-  return segment.split(/[/\\]/);
-}
-
-function decodedAgain(segment: string): string {
-  try {
-    return decodeURIComponent(segment).toLowerCase();
-  } catch {
-    return segment;
-  }
 }
 
 /** Enough to act on; a policy of hundreds of paths is not recited to an agent. */

@@ -7,6 +7,7 @@ import { readPairs, type Pairs } from './content/form.ts';
 import { createHeaderTree, createNameTree, noNames, type NameNode } from './fields/name-tree.ts';
 import { readMessage, type McpMessage } from './mcp/message.ts';
 import { mayHoldOverride, mayOverride } from './method-override.ts';
+import { findMinting } from './minting/lookup.ts';
 import type { CanonicalRequest } from './request.ts';
 import { isUnreadable, type Unreadable } from './unreadable.ts';
 
@@ -33,6 +34,8 @@ export interface Reading {
   mediaKind(): MediaKind | 'unreadable';
   /** Whether the query may name another method than the request has. */
   overridesMethod(): boolean;
+  /** Why no glob grants it, of a request that asks for credentials to be minted. */
+  minting(): Miss | null;
 }
 
 /** Why a rule does not match: made once per rule and field, so that it holds nothing of any request. */
@@ -41,8 +44,8 @@ export interface Miss {
   readonly field: string;
   /** One sentence: what the rule asks for there. */
   readonly message: string;
-  /** A better reason than no_grant for the refusal, when this was what stood in the way. */
-  readonly reason?: 'body_unreadable' | 'body_too_large' | 'request_ambiguous';
+  /** The reason for the refusal, when this was what stood in the way; absent: what the request gives cause for. */
+  readonly reason?: 'no_grant' | 'body_unreadable' | 'body_too_large' | 'request_ambiguous';
 }
 
 /** Null when it matches: for a grant when that is proved, for a guard when it cannot be ruled out. */
@@ -66,6 +69,8 @@ interface Kept extends Reading {
   keptHeaderNames: NameNode | null;
   keptMessage: McpMessage | Unreadable | null;
   keptMediaKind: MediaKind | 'unreadable' | null;
+  /** Undefined until somebody asks; null is an answer. */
+  keptMinting: Miss | null | undefined;
 }
 
 /** One object per request: what its functions read is kept beside them, and the functions are shared. */
@@ -80,6 +85,7 @@ export function createReading(request: CanonicalRequest, nowMs: number | null): 
     keptHeaderNames: null,
     keptMessage: null,
     keptMediaKind: null,
+    keptMinting: undefined,
     labels,
     parameters,
     content,
@@ -89,6 +95,7 @@ export function createReading(request: CanonicalRequest, nowMs: number | null): 
     message,
     mediaKind,
     overridesMethod,
+    minting,
   };
   return reading;
 }
@@ -127,6 +134,11 @@ function mediaKind(this: Kept): MediaKind | 'unreadable' {
 
 function overridesMethod(this: Kept): boolean {
   return mayHoldOverride(this.request.query) && mayOverride(this.parameters());
+}
+
+function minting(this: Kept): Miss | null {
+  if (this.keptMinting === undefined) this.keptMinting = findMinting(this);
+  return this.keptMinting;
 }
 
 function namesOf(pairs: Pairs | Unreadable): NameNode | Unreadable {

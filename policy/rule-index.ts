@@ -3,7 +3,8 @@
 
 import { hostParts, spelling } from './match.ts';
 import { addPattern, createPartTree, createPartWalker, noValue, type PartTree } from './part-tree.ts';
-import { guardReadings, partsOfPath, placeOf, type Place, type Placed } from './place.ts';
+import { guardReadings } from './path-readings.ts';
+import { partsOfPath, placeOf, type Place, type Placed } from './place.ts';
 import type { Reading, Stance } from './reading.ts';
 import type { CanonicalRequest } from './request.ts';
 import type { Ruleset } from './ruleset.ts';

@@ -95,7 +95,7 @@ const defaultTime = '2026-11-23T09:00:00Z';
 
 /** Attacks that a decision on one request must withstand, by the ids that tests have in their titles. */
 const threats = [
-  'H-10 H-13 H-20 H-22 H-23 H-24 H-25 H-31 H-33 H-50 H-51 H-52 H-53 H-54 H-55',
+  'H-10 H-13 H-20 H-22 H-23 H-24 H-25 H-31 H-33 H-50 H-51 H-52 H-53 H-54 H-55 H-61',
   'M-01 M-02 M-03 M-05 M-06 M-07 M-08 M-09 M-10 P-13 P-14 P-15 O-01 O-02 O-06',
 ].flatMap((line) => line.split(' '));
 
