@@ -86,5 +86,9 @@ function etagOf(payload: Buffer): string {
 }
 
 function answerOf(status: number, body: string | Buffer, headers: Record<string, string> = {}): S3Answer {
-  return { status, headers, body: Buffer.from(body as string) };
+  return {
+    status,
+    headers: { 'last-modified': 'Wed, 01 Jan 2020 00:00:00 GMT', ...headers },
+    body: Buffer.from(body as string),
+  };
 }

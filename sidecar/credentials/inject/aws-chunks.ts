@@ -21,8 +21,8 @@ export interface ChunkOptions {
   readonly trailers: readonly string[] | null;
 }
 
-/** A signature stands before its data, so a chunk is held whole. SDKs make them of 64 or 128 KiB. */
-export const maxChunkBytes = 1024 * 1024;
+/** A signature stands before its data, so a chunk is held whole. Twice the largest of an SDK: Java's have 128 KiB. */
+export const maxChunkBytes = 256 * 1024;
 /** The longest line is a trailer: the base64 of a SHA-512 takes 88 characters. */
 const maxLineBytes = 512;
 
