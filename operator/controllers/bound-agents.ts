@@ -2,7 +2,7 @@
 
 import type { CredentialState } from '../control/reports.ts';
 import type { Cause } from './conditions.ts';
-import { causeOfCode } from './failure-causes.ts';
+import { causeOfCode, emptyVolume } from './failure-causes.ts';
 import type { Shortfall } from './shortfall.ts';
 
 export interface BoundAgent {
@@ -22,9 +22,14 @@ export function countsOf(bound: readonly BoundAgent[]): {
   return { bound: bound.length, resolved: count('Resolved'), failing: count('Failing') };
 }
 
-/** Whatever a sidecar finds wrong without the volume, the volume is what it needs. */
+/**
+ * A sidecar cannot tell why it has no file, the operator can: without the volume it needs that, whatever it says, and with
+ * an empty one it needs the Secret.
+ */
 export function codeOf({ state, shortfall }: BoundAgent): string {
-  return shortfall.volume ? 'VOLUME_MISSING' : (state?.code ?? 'UNKNOWN');
+  if (shortfall.volume === 'missing') return 'VOLUME_MISSING';
+  const isEmpty = shortfall.volume === 'mounted' && state?.code === 'VOLUME_MISSING';
+  return isEmpty ? emptyVolume : (state?.code ?? 'UNKNOWN');
 }
 
 /** What most of the failing agents say; of two as frequent the first by code, so that replicas agree. Null: none fails. */

@@ -8,6 +8,9 @@ import { cause, type Cause } from './conditions.ts';
 const kv = 'spec.source.vault.kv';
 const store = 'the AgentSecretStore that spec.source.vault.store names';
 
+/** No code of a sidecar's: those are in capitals. */
+export const emptyVolume = 'emptyVolume';
+
 const causes: Readonly<Record<string, Cause>> = {
   VAULT_PATH_NOT_FOUND: cause(
     'SecretNotFound',
@@ -95,6 +98,10 @@ const causes: Readonly<Record<string, Cause>> = {
   VOLUME_MISSING: cause(
     'AgentsNeedRestart',
     'agents were created before spec.source or its AgentSecretStore named the Secret or SecretProviderClass, and do not have it; recreate them (kubectl rollout restart)',
+  ),
+  [emptyVolume]: cause(
+    'SecretNotFound',
+    'the volume that spec.source or its AgentSecretStore names is empty; the Secret must exist in the namespace of the AgentCredential and hold a value, and agents get it about a minute later',
   ),
   CREDENTIAL_UNBOUND: cause(
     'NotBound',

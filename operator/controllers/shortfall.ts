@@ -10,8 +10,8 @@ import type { InjectionStatus } from '../injector/annotations.ts';
 import { secretsFor } from '../injector/store-access.ts';
 
 export interface Shortfall {
-  /** Without it the secret cannot be read. */
-  readonly volume: boolean;
+  /** Without it the secret cannot be read. Null: it needs none, or what the pod has is unknown. */
+  readonly volume: 'missing' | 'mounted' | null;
   /** The secret works without, but an SDK may not start. */
   readonly placeholder: boolean;
 }
@@ -29,7 +29,7 @@ export function createShortfall(
   facts: ShortfallFacts,
 ): (injected: InjectionStatus | null, named: ReadonlySet<string>) => Shortfall {
   const credential = parseOnce('AgentCredential', facts.credential);
-  if (!isParsed<AgentCredential>(credential)) return () => ({ volume: false, placeholder: false });
+  if (!isParsed<AgentCredential>(credential)) return () => ({ volume: null, placeholder: false });
   const { name } = credential.metadata;
   const wishes = wishesOf(credential);
   const stores = facts.stores
@@ -39,12 +39,17 @@ export function createShortfall(
   const directories = secretsFor(credential, stores).map(({ volume }) => secretDirectory(volume));
   const rivals = wishes.length === 0 ? [] : earlierOf(facts.credentials, name);
   return (injected, named) => {
-    if (injected === null) return { volume: false, placeholder: false };
+    if (injected === null) return { volume: null, placeholder: false };
     const { volumes, placeholders } = injected;
     const isTaken = (env: string): boolean =>
       rivals.some((rival) => named.has(rival.metadata.name) && wishesOf(rival).includes(env));
     return {
-      volume: directories.some((directory) => !volumes.includes(directory)),
+      volume:
+        directories.length === 0
+          ? null
+          : directories.every((directory) => volumes.includes(directory))
+            ? 'mounted'
+            : 'missing',
       placeholder: wishes.some((env) => placeholders[env] !== name && !isTaken(env)),
     };
   };

@@ -19,7 +19,7 @@ interface Leader {
   readonly told: () => string[];
 }
 
-const complete = { volume: false, placeholder: false };
+const complete = { volume: null, placeholder: false };
 
 function object(status?: Record<string, unknown>): RawResource {
   const raw = credential({ namespace: 'team', name: 'github' }) as RawResource;

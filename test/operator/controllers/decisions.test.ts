@@ -5,6 +5,7 @@ import type { ShadowCounts } from '../../../policy/contract.ts';
 import type { Agent } from '../../../policy/selection.ts';
 import type { BoundAgent } from '../../../operator/controllers/bound-agents.ts';
 import { decideCredentialStatus } from '../../../operator/controllers/agent-credential.ts';
+import type { Shortfall } from '../../../operator/controllers/shortfall.ts';
 import { decideDestinationStatus } from '../../../operator/controllers/agent-destination.ts';
 import { decidePolicyStatus } from '../../../operator/controllers/agent-policy.ts';
 import { decideClusterPolicyStatus } from '../../../operator/controllers/cluster-agent-policy.ts';
@@ -30,16 +31,16 @@ const agent = (podLabels: Record<string, string> = {}): Agent => ({
   namespaceLabels: {},
   podLabels: [podLabels],
 });
-const complete = { volume: false, placeholder: false };
+const complete: Shortfall = { volume: null, placeholder: false };
 let agents = 0;
-const bound = (state: CredentialState | null, shortfall = complete): BoundAgent => ({
+const bound = (state: CredentialState | null, shortfall: Shortfall = complete): BoundAgent => ({
   uid: String(++agents),
   state,
   shortfall,
 });
 const resolved = bound({ state: 'Resolved' });
 const silent = bound(null);
-const failing = (code: string, shortfall = complete): BoundAgent =>
+const failing = (code: string, shortfall: Shortfall = complete): BoundAgent =>
   bound({ state: 'Failing', code }, shortfall);
 
 /** `Ready status reason | Degraded status reason` and the sentence of what is wrong. */
@@ -95,17 +96,25 @@ describe('the status of an AgentCredential', () => {
     'agents lack its volume: they need a restart, whatever their sidecars find wrong without it': {
       status: of(github, [
         resolved,
-        failing('FILE_NOT_FOUND', { volume: true, placeholder: false }),
-        failing('VAULT_SECRET_ID_UNREADABLE', { volume: true, placeholder: true }),
+        failing('FILE_NOT_FOUND', { volume: 'missing', placeholder: false }),
+        failing('VAULT_SECRET_ID_UNREADABLE', { volume: 'missing', placeholder: true }),
       ]),
       is: /^True Degraded \| True AgentsNeedRestart \| .*recreate them .*\(2 of 3 agents\)$/,
     },
+    'the volume is there and empty: the Secret is what is missing': {
+      status: of(github, [failing('VOLUME_MISSING', { volume: 'mounted', placeholder: false })]),
+      is: /^False SecretNotFound \| True SecretNotFound \| the volume .* is empty; the Secret must exist/,
+    },
+    'an agent of which nothing is known lacks a volume: it needs a restart': {
+      status: of(github, [failing('VOLUME_MISSING')]),
+      is: /^False AgentsNeedRestart/,
+    },
     'agents lack its placeholders and get the secret: ready, and degraded until they restart': {
-      status: of(github, [resolved, bound({ state: 'Resolved' }, { volume: false, placeholder: true })]),
+      status: of(github, [resolved, bound({ state: 'Resolved' }, { volume: 'mounted', placeholder: true })]),
       is: /^True Degraded \| True AgentsNeedRestart \| spec\.placeholderEnv.*\(1 of 2 agents\)$/,
     },
     'every agent lacks its placeholders: ready all the same': {
-      status: of(github, [bound({ state: 'Resolved' }, { volume: false, placeholder: true })]),
+      status: of(github, [bound({ state: 'Resolved' }, { volume: 'mounted', placeholder: true })]),
       is: /^True Degraded \| True AgentsNeedRestart/,
     },
     'no agent is bound: ready, not in use': {
