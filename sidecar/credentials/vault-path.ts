@@ -5,13 +5,18 @@ import { SidecarError } from '../errors.ts';
 
 /** The API path that reads a KV secret; Vault's policies name the same path. */
 export function kvPath({ mount, path, version }: RulesetKv): string {
+  const mountField = 'spec.source.vault.kv.mount';
   const inner = encodeSegments(path, 'spec.source.vault.kv.path');
-  const outer = enginePath(mount, 'spec.source.vault.kv.mount');
+  const outer = encodeSegments(mount, mountField);
+  // In version 2 a path stands behind data/, where nothing of Vault's own is.
+  assertNotOwn(version === 2 ? `${mount}/` : `${mount}/${path}`, mountField);
   return version === 2 ? `${outer}/data/${inner}` : `${outer}/${inner}`;
 }
 
 export function dynamicPath({ path }: RulesetDynamic): string {
-  return enginePath(path, 'spec.source.vault.dynamic.path');
+  const field = 'spec.source.vault.dynamic.path';
+  assertNotOwn(path, field);
+  return encodeSegments(path, field);
 }
 
 export function loginPath({ auth }: VaultStore): string {
@@ -22,12 +27,12 @@ export function authMount(auth: VaultAuth): string {
   return encodeSegments(auth.mount, `spec.vault.auth.${auth.kind}.mount`);
 }
 
-/** Vault's own API is no secret: `auth/token/lookup-self` would give the session's token to whoever writes a credential. */
-const ownMounts = /^(?:auth|sys|cubbyhole)(?:\/|$)/;
-
-function enginePath(text: string, field: string): string {
-  if (ownMounts.test(text)) throw new SidecarError('VAULT_PATH_INVALID', { field });
-  return encodeSegments(text, field);
+/**
+ * Vault's own API holds no secret for agents: `auth/token/lookup-self` would give the session's token to whoever writes a
+ * credential. A child namespace's stands below its name.
+ */
+function assertNotOwn(path: string, field: string): void {
+  if (/(?:^|\/)(?:auth|sys|cubbyhole)\//.test(path)) throw new SidecarError('VAULT_PATH_INVALID', { field });
 }
 
 /**

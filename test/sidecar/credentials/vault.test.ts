@@ -194,6 +194,12 @@ describe('S-13: refused, with a code and the field that must change', () => {
       'VAULT_PATH_INVALID',
       'spec.source.vault.kv.mount',
     ],
+    'a token of a namespace below': [
+      {},
+      { mount: 'child', path: 'auth/token/lookup-self', version: 1, field: 'id' },
+      'VAULT_PATH_INVALID',
+      'spec.source.vault.kv.mount',
+    ],
     'a mount that climbs': [{}, { mount: 'secret/..' }, 'VAULT_PATH_INVALID', 'spec.source.vault.kv.mount'],
   };
   for (const [what, [change, kvChange, code, concerned]] of Object.entries(cases)) {
