@@ -5,6 +5,7 @@ import { guardPathParts, hostParts } from '../match.ts';
 import { addPattern, createPartTree, createPartWalker, type PartTree } from '../part-tree.ts';
 import { guardReadings } from '../path-readings.ts';
 import type { Miss, Reading } from '../reading.ts';
+import { tokenEndpoints, type TokenEndpoint } from '../token-endpoints.ts';
 import { isUnreadable } from '../unreadable.ts';
 import { anywhereEndpoints } from './anywhere.ts';
 import { cloudEndpoints } from './clouds.ts';
@@ -13,6 +14,7 @@ import { isAwsHost, type MintingEndpoint } from './endpoint.ts';
 import { serviceEndpoints } from './services.ts';
 import { compileTells, type MayHavePath } from './tells.ts';
 
+/** Besides the token endpoints of `token-endpoints.ts`. */
 export const mintingEndpoints: readonly MintingEndpoint[] = [
   ...cloudEndpoints,
   ...codeHostEndpoints,
@@ -41,8 +43,13 @@ let shared: Lookup | null = null;
 
 /** @returns why a grant by a glob is none here; null where the request asks for no credential. */
 export function findMinting(reading: MintingReading): Miss | null {
-  shared ??= createLookup(mintingEndpoints);
+  shared ??= createLookup([...mintingEndpoints, ...tokenEndpoints.map(asMinting)]);
   return shared(reading);
+}
+
+function asMinting({ provider, url }: TokenEndpoint): MintingEndpoint {
+  const { hostname, pathname } = new URL(url);
+  return { name: `${provider} OAuth`, hosts: [hostname], paths: [pathname.toLowerCase()] };
 }
 
 /** Names that agents ask for are few; whoever asks for many only loses the shortcut. */
