@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { causeOfCode } from '../../../operator/controllers/failure-causes.ts';
 import { errorCatalogue } from '../../../sidecar/errors.ts';
@@ -26,5 +27,15 @@ describe('what a sidecar’s code means on an AgentCredential', () => {
 
   it('a name of an object’s prototype is no code', () => {
     assert.equal(causeOfCode('constructor').reason, 'SourceFailing');
+  });
+
+  it('docs/credentials/status.md has every reason, in order', async () => {
+    const codes = Object.keys(errorCatalogue).filter((name) => !ownTrouble.test(name));
+    const reasons = new Set(['SourceFailing', ...codes.map((code) => causeOfCode(code).reason)]);
+    const [, table = ''] = (await readFile('docs/credentials/status.md', 'utf8')).split(
+      '## Reasons of failures',
+    );
+    const listed = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, reason]) => reason);
+    assert.deepEqual(listed, [...reasons].toSorted());
   });
 });

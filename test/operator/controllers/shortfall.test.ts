@@ -7,7 +7,10 @@ import { credential, store } from '../resources.ts';
 const githubFile = (changes: object = {}): object => of('github', { file: fileOf('github'), ...changes });
 const fileOf = (secret: string): object => ({ path: 'token', volume: { secret } });
 
-function of(name: string, { file, ...changes }: { readonly file?: object }): object {
+function of(
+  name: string,
+  { file, ...changes }: { readonly file?: object; readonly placeholderEnv?: readonly string[] },
+): object {
   const base = credential({ namespace: 'team', name }) as { readonly spec: object };
   return { ...base, spec: { ...base.spec, ...(file === undefined ? {} : { source: { file } }), ...changes } };
 }
@@ -86,16 +89,13 @@ describe('what an agent lacks of a credential', () => {
     },
     'nothing, where an earlier credential of its policies has the variable': {
       credential: githubFile({ placeholderEnv: ['GITHUB_TOKEN'] }),
-      others: [of('gists', { file: fileOf('gists'), ...{ placeholderEnv: ['GITHUB_TOKEN'] } })],
+      others: [of('gists', { file: fileOf('gists'), placeholderEnv: ['GITHUB_TOKEN'] })],
       injected: injected(['secret.github'], { GITHUB_TOKEN: 'gists' }),
       is: { volume: 'mounted', placeholder: false },
     },
     'the variable, where the earlier credential is none of its policies’': {
       credential: githubFile({ placeholderEnv: ['GITHUB_TOKEN'] }),
-      others: [
-        of('unbound', {}),
-        of('actions', { file: fileOf('a'), ...{ placeholderEnv: ['GITHUB_TOKEN'] } }),
-      ],
+      others: [of('unbound', {}), of('actions', { file: fileOf('a'), placeholderEnv: ['GITHUB_TOKEN'] })],
       injected: injected(['secret.github'], { GITHUB_TOKEN: 'actions' }),
       is: { volume: 'mounted', placeholder: true },
     },
