@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { canonicalJson } from '../../policy/ruleset.ts';
 import type { AwsSecretsManagerSource, AwsStore } from '../../policy/ruleset-credential.ts';
-import { SidecarError } from '../errors.ts';
+import { asSidecarError, SidecarError } from '../errors.ts';
 import { awsFields } from './aws-answer.ts';
 import { createAwsClients, type SecretAnswer } from './aws-clients.ts';
 import { logIn, type AwsPlaces } from './aws-identity.ts';
@@ -70,7 +70,11 @@ export function createAwsProvider(options: AwsOptions): Provider<'awsSecretsMana
     async read(source, stores) {
       const store = storeOf(source, stores);
       checkSecretId(source, store);
-      const answer = await sessionFor(source, store).read(source);
+      const answer = await sessionFor(source, store)
+        .read(source)
+        .catch((error: unknown) => {
+          throw asSidecarError(error);
+        });
       return { material: materialOf(answer, source), lease: null };
     },
     async forget() {

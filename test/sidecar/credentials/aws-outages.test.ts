@@ -19,7 +19,14 @@ let scene: AwsScene;
 let byToken: AwsStore;
 const listening: Server[] = [];
 
+/** What the SDK says beside its answers: a sidecar's output is decision lines. */
+const said: unknown[] = [];
+
 before(async () => {
+  for (const level of ['debug', 'log', 'info', 'warn', 'error', 'trace'] as const) {
+    console[level] = (...words: unknown[]) => void said.push(words);
+  }
+  process.on('warning', (warning) => said.push(warning));
   scene = await startAwsScene({ roles: { [role]: { principal: user } } });
   await scene.moto.request('CreateSecret', { Name: 'agents/stripe', SecretString: canary });
   scene.writeToken('corp-aws', 'no.such.token');
@@ -84,6 +91,12 @@ describe('P-22: an outage of Secrets Manager is a code, within bounds', () => {
       1,
     ],
     'an answer of the wrong shape': [answer(200, '["canary"]'), 'SECRET_EMPTY', 1],
+    'a number in place of the text': [answer(200, '{"SecretString":12345}'), 'AWS_ANSWER_UNREADABLE', 1],
+    'text that is no Base64 in place of bytes': [
+      answer(200, '{"SecretBinary":{"canary":1}}'),
+      'AWS_ANSWER_UNREADABLE',
+      1,
+    ],
     'a redirect, which is not followed': [
       answer(307, '', { location: 'https://127.0.0.1:1/canary' }),
       'AWS_ANSWER_UNREADABLE',
@@ -240,4 +253,8 @@ describe('P-22: clocks that disagree', () => {
     scene.front.faults.secrets = fault(0);
     await fails(scene.store, 'AWS_KEYS_REFUSED', staticKeys);
   });
+});
+
+test('S-13: the SDK has said nothing on the console, of all this', () => {
+  assert.deepEqual(said, []);
 });
