@@ -2,12 +2,19 @@
 
 import { matching } from './names.ts';
 
-/** Of any partition: eu-central-1, us-gov-west-1, eusc-de-east-1. `aws-global` is what IAM and the like sign for. */
+/** Of any partition: eu-central-1, us-gov-west-1, eusc-de-east-1. */
+const regionForm = '[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}';
+
 export function awsRegion() {
+  return matching(32, `^${regionForm}$`, 'is no region of AWS: write such as eu-central-1');
+}
+
+/** As it stands in a signature: `aws-global` is what some SDKs sign for IAM and the like, `auto` what R2 wants. */
+export function signingRegion() {
   return matching(
     32,
-    '^([a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}|aws-global)$',
-    'is no region of AWS: write such as eu-central-1, or aws-global',
+    `^(${regionForm}|aws-global|auto)$`,
+    'is no region of a signature: write such as eu-central-1, or aws-global or auto where the server wants that',
   );
 }
 

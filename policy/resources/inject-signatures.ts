@@ -1,7 +1,7 @@
 // Injections that sign a request with the secret, which itself does not travel.
 
 import { z } from 'zod';
-import { awsRegion } from './aws.ts';
+import { signingRegion } from './aws.ts';
 import { listOf } from './constraint.ts';
 import { partNames } from './inject-slots.ts';
 import { matching } from './names.ts';
@@ -32,7 +32,7 @@ export const signatures = {
   awsSigV4: z
     .strictObject({
       service: service.describe('The one service that is signed for.'),
-      regions: listOf(awsRegion(), 32, 'eu-central-1').describe('The regions that are signed for.'),
+      regions: listOf(signingRegion(), 32, 'eu-central-1').describe('The regions that are signed for.'),
       accessKeyId: accessKeyId
         .describe('Id of the access key; absent means the part accessKeyId of the secret.')
         .optional(),

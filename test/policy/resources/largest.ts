@@ -104,6 +104,32 @@ const selector = {
 };
 const serviceAccounts = many(16, (item) => `sa-${item}`);
 
+const longRole = sized('arn:aws:iam::123456789012:role/', 512);
+const fullFields = many(8, (item) => sized(`f${item}`, 256));
+const fullKv = { mount: 'm'.repeat(128), path: 'p'.repeat(512) };
+const fullHmac = {
+  canonical: sized('{timestamp}{body}', 1024),
+  headers: manyNamed(8, (item) => [sized(`x-${item}`, 128), sized('{signature}', 512)] as const),
+  query: many(8, (item) => ({ name: sized(`q${item}`, 128), value: sized('{signature}', 512) })),
+  fields: manyNamed(8, (item) => [sized(`f${item}`, 64), 'v'.repeat(256)] as const),
+};
+const fullSigV4 = {
+  service: 's'.repeat(64),
+  regions: many(32, (item) => `us-gov-${'w'.repeat(20)}-${item}`),
+  accessKeyId: 'A'.repeat(128),
+  fields: { accessKeyId: 'a'.repeat(256), secretAccessKey: 'b'.repeat(256), sessionToken: 'c'.repeat(256) },
+};
+
+/** A ceiling at every bound, each entry with a way of its own. */
+function fullCeiling(inject: object): object[] {
+  return many(16, (index) => ({
+    hosts: many(16, (item) => `${'h'.repeat(63)}.h${index}-${item}.example.com`),
+    methods: many(16, (item) => `M-${String.fromCodePoint(65 + item)}`),
+    paths: many(16, (item) => sized(`/v${index}-${item}/**/x/`, 512)),
+    inject,
+  }));
+}
+
 /** Titles to objects. */
 export function largestObjects(): Record<string, Manifest> {
   const agents = { podSelector: selector, serviceAccounts };
@@ -134,16 +160,75 @@ export function largestObjects(): Record<string, Manifest> {
       clusterPolicy({ agents: clusterAgents, rules: rules(length, false, 'body') }, 'body'),
     ),
     'an AgentPolicy of GitHub forms': policy({ agents, rules: github }, 'github'),
-    'an AgentCredential': credential(
+    'an AgentCredential of signatures': credential(
       {
-        allow: many(16, (index) => ({
-          hosts: many(16, (item) => `${'h'.repeat(63)}.h${index}-${item}.example.com`),
-          methods: many(16, (item) => `M-${String.fromCodePoint(65 + item)}`),
-          paths: many(16, (item) => sized(`/v${index}-${item}/**/x/`, 512)),
-        })),
+        source: { vault: { role: 'r'.repeat(256), kv: { ...fullKv, fields: fullFields } } },
+        allow: fullCeiling({ hmac: fullHmac }),
+        inject: { hmac: fullHmac },
         placeholderEnv: many(8, (item) => sized(`TOKEN_${item}`, 128)),
       },
-      'largest',
+      'signatures',
+    ),
+    'an AgentCredential of regions': credential(
+      {
+        allow: fullCeiling({ awsSigV4: fullSigV4 }),
+        inject: { awsSigV4: fullSigV4 },
+      },
+      'regions',
+    ),
+    'an AgentCredential of OAuth': credential(
+      {
+        source: {
+          awsSecretsManager: { secretId: 'a'.repeat(519), roleArn: longRole, fields: fullFields },
+        },
+        allow: fullCeiling({ basic: { username: 'u'.repeat(256) } }),
+        inject: {
+          oauth2: {
+            tokenEndpoint: { url: sized('https://idp.example/', 512) },
+            jwtBearer: { issuer: 'i'.repeat(512), subject: 's'.repeat(512), audience: 'a'.repeat(512) },
+            scopes: many(32, (item) => sized(`s${item}:`, 256)),
+            parameters: manyNamed(8, (item) => [sized(`p${item}`, 64), 'v'.repeat(512)] as const),
+          },
+        },
+      },
+      'oauth',
+    ),
+    'an AgentCredential of a GitHub App': credential(
+      {
+        source: { file: { path: 'f'.repeat(256), fields: fullFields, volume: { secret: 's'.repeat(253) } } },
+        allow: fullCeiling({ header: { name: 'h'.repeat(128), prefix: 'p'.repeat(64) } }),
+        inject: {
+          githubApp: {
+            appId: 'a'.repeat(64),
+            installationId: '1'.repeat(20),
+            repositories: many(64, (item) => sized(`r${item}`, 100)),
+            permissions: manyNamed(
+              32,
+              (item) =>
+                [
+                  sized(`p_${String.fromCodePoint(97 + (item % 26))}_${'x'.repeat(item)}`, 64),
+                  'write',
+                ] as const,
+            ),
+            endpoint: { destination: 'd'.repeat(253), path: sized('/api/', 256) },
+          },
+        },
+      },
+      'github',
+    ),
+    'an AgentSecretStore of AWS': store(
+      {
+        namespaceSelector: selector,
+        vault: undefined,
+        awsSecretsManager: {
+          region: 'us-gov-west-1',
+          endpoint: `https://${'v'.repeat(500)}:1`,
+          stsEndpoint: `https://${'v'.repeat(500)}:1`,
+          caBundle: pem.padEnd(65_536, '\n'),
+          roleArn: longRole,
+        },
+      },
+      'largest-aws',
     ),
     'an AgentSecretStore': store(
       {

@@ -237,7 +237,7 @@ export const injects: Examples = {
       {
         awsSigV4: {
           service: 'execute-api',
-          regions: ['us-gov-east-1', 'aws-global', 'eusc-de-east-1'],
+          regions: ['us-gov-east-1', 'aws-global', 'auto', 'eusc-de-east-1'],
           accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
           fields: { secretAccessKey: 'secret', sessionToken: 'token' },
         },

@@ -47,6 +47,11 @@ export const stores: Examples = {
       `${awsAt}.region`,
       /such as eu-central-1/,
     ),
+    'an AWS account everywhere': bad(
+      aws({ region: 'aws-global' }),
+      `${awsAt}.region`,
+      /such as eu-central-1/,
+    ),
     'an endpoint of AWS over plain HTTP (T-07)': bad(
       aws({ endpoint: 'http://localhost:5000' }),
       `${awsAt}.endpoint`,

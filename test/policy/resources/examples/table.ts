@@ -41,9 +41,12 @@ const topics = [
 /** What the project itself shows: the ten policies, and what a first policy needs around it. */
 export function recipes(): Record<string, Manifest> {
   const root = new URL('../../../../', import.meta.url).pathname;
-  const files = globSync(['examples/ten/*.yaml', 'examples/*.yaml', 'examples/first-policy/*.yaml'], {
-    cwd: root,
-  });
+  const files = globSync(
+    ['examples/ten/*.yaml', 'examples/*.yaml', 'examples/first-policy/*.yaml', 'examples/credentials/*.yaml'],
+    {
+      cwd: root,
+    },
+  );
   const found: Record<string, Manifest> = {};
   for (const file of files.toSorted()) {
     for (const document of parseAllDocuments(readFileSync(`${root}${file}`, 'utf8'))) {
