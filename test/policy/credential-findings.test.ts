@@ -308,8 +308,9 @@ describe('a CA bundle', () => {
           [found?.reason, found?.field, found?.blocking, more],
           ['CaBundleUnreadable', field, true, []],
         );
-        assert.ok(found?.message.includes(position), found?.message);
-        assert.ok(!found?.message.includes('MIIB'));
+        const message = found?.message ?? '';
+        assert.ok(message.includes(position), message);
+        assert.ok(!message.includes('MIIB'));
       });
     }
     it(`of certificates has nothing wrong with it at ${field}`, () => {
