@@ -94,6 +94,8 @@ describe('T-07: nothing in the environment decides whom AWS is, or as whom it is
       AWS_SDK_UA_APP_ID: 'canary',
       AWS_LAMBDA_FUNCTION_NAME: 'canary',
       _X_AMZN_TRACE_ID: 'canary',
+      AWS_STS_REGIONAL_ENDPOINTS: 'legacy',
+      AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'false',
       AWS_SIGV4A_SIGNING_REGION_SET: '*',
       AWS_AUTH_SCHEME_PREFERENCE: 'sigv4a',
       AWS_DISABLE_CLOCK_SKEW_CORRECTION: 'true',

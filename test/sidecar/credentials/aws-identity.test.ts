@@ -151,6 +151,21 @@ describe('K-05: STS believes the pod’s own token for this store, and no other'
 });
 
 describe('who the pod is at AWS', () => {
+  test('K-05: the token is shown to STS alone, and once per login', async () => {
+    const { secrets, sts } = scene.front.seen;
+    secrets.length = sts.length = 0;
+    await scene.withProvider(async (provider) => {
+      await valueOf(provider, { ...source, roleArn: reader }, store);
+      await valueOf(provider, { ...source, roleArn: reader }, store);
+    });
+    const shown = [...secrets, ...sts].map(
+      ({ headers, body }) => `${JSON.stringify(headers)}${body.toString()}`,
+    );
+    assert.equal(shown.length, 4);
+    assert.equal(shown.filter((text) => text.includes(good)).length, 1);
+    assert.ok(sts[0]?.body.includes(good));
+  });
+
   test('the store’s role', async () => {
     await scene.withProvider(async (provider) => {
       assert.equal(await valueOf(provider, source, store), canary);
