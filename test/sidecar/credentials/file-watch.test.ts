@@ -55,6 +55,14 @@ describe('a file that is watched', () => {
     ],
     'goes away': ['gone', never, (file) => rmSync(file)],
     'lies deeper, where only looking helps': ['deep/er', quick, (file) => writeFileSync(file, 'second')],
+    'is rewritten to the same size and time': [
+      'deep/touched',
+      quick,
+      (file) => {
+        writeFileSync(file, 'f1rst');
+        utimesSync(file, 1, 1);
+      },
+    ],
     'is replaced by one of the same size and time': [
       'deep/same',
       quick,
