@@ -11,6 +11,7 @@ import { onlyPart } from '../../../sidecar/credentials/material.ts';
 import type { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
 import { callHttps } from '../../cluster/https-call.ts';
 import { startVault, type Vault } from '../../cluster/vault.ts';
+import { readInHostileEnvironment } from './hostile-environment.ts';
 import { createTenant, type VaultTenant } from './vault-tenant.ts';
 
 type VaultProvider = ReturnType<typeof createVaultProvider>;
@@ -358,5 +359,29 @@ describe('P-21: a wrapped secret_id', () => {
     const store = storeOf(mountSecret(await wrapSecretId('long')).name, { wrapped: true });
     await withProvider(async (provider) => assert.equal(await read(provider, store), canary));
     await assertRefused(store, 'VAULT_WRAPPING_SPENT', field);
+  });
+});
+
+describe('K-25: whatever the environment says', () => {
+  test('a wrapped secret_id is unwrapped at Vault itself, and nothing is printed', async () => {
+    const mounted = mountSecret(await wrapSecretId('long'));
+    const store = storeOf(mounted.name, { wrapped: true });
+    const from = tenant.audited().length;
+    const { text, proxied } = await readInHostileEnvironment(
+      tenant.secretsDirectory,
+      sourceOf(roles.long),
+      store,
+    );
+    assert.match(text, new RegExp(`\\[secret\\] } ${canary.length}$`, 'm'));
+    assert.equal(proxied, 0);
+    assert.doesNotMatch(text, /canary|hvs\.|[0-9a-f]{8}-[0-9a-f]{4}/);
+    // Nothing that the environment's token was refused at.
+    assert.deepEqual(
+      tenant
+        .audited()
+        .slice(from)
+        .filter(({ failed }) => failed),
+      [],
+    );
   });
 });

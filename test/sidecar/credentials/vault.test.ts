@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { inspect, promisify } from 'node:util';
+import { inspect } from 'node:util';
 import { storeTokenFile } from '../../../policy/contract.ts';
 import type { RulesetKv, VaultSource, VaultStore } from '../../../policy/ruleset-credential.ts';
 import { onlyPart } from '../../../sidecar/credentials/material.ts';
@@ -14,8 +11,8 @@ import { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
 import { startControlPlane, type ControlPlane } from '../../cluster/control-plane.ts';
 import { enableKubernetesAuth } from '../../cluster/vault-kubernetes.ts';
 import { startVault, type Vault } from '../../cluster/vault.ts';
+import { readInHostileEnvironment } from './hostile-environment.ts';
 
-const runFile = promisify(execFile);
 const audience = 'outrider.dev/corp';
 const canary = 'canary-1b6f';
 const kv: RulesetKv = { mount: 'secret', path: 'agents/github', version: 2, field: 'token' };
@@ -335,46 +332,18 @@ describe('read', () => {
 });
 
 describe('K-25: whatever the environment says', () => {
-  const hostile = (proxy: string): Record<string, string> => ({
-    ...process.env,
-    HTTPS_PROXY: proxy,
-    https_proxy: proxy,
-    HTTP_PROXY: proxy,
-    ALL_PROXY: proxy,
-    NODE_USE_ENV_PROXY: '1',
-    NODE_TLS_REJECT_UNAUTHORIZED: '0',
-    VAULT_SKIP_VERIFY: '1',
-    VAULT_ADDR: 'https://127.0.0.1:1',
-    VAULT_TOKEN: 'hvs.of-the-environment',
-    VAULT_NAMESPACE: 'elsewhere',
-    VAULT_PREFIX: '/elsewhere',
-    DEBUG: '*',
-  });
-
-  async function readOnce(at: VaultStore): Promise<{ readonly text: string; readonly proxied: number }> {
-    let proxied = 0;
-    const proxy = createTcpServer((socket) => {
-      proxied += 1;
-      socket.destroy();
-    }).listen(0, '127.0.0.1');
-    await once(proxy, 'listening');
-    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-    const program = new URL('read-once.ts', import.meta.url).pathname;
-    const args = [program, tokens, JSON.stringify({ source, store: at })];
-    const { stdout, stderr } = await runFile(process.execPath, args, { env: hostile(url), timeout: 20_000 });
-    proxy.close();
-    return { text: stdout + stderr, proxied };
-  }
-
   test('Vault is asked directly, and nothing is printed', async () => {
-    const { text, proxied } = await readOnce(store);
+    const { text, proxied } = await readInHostileEnvironment(tokens, source, store);
     assert.ok(text.includes(`{ 'value' => [secret] } ${canary.length}`), text);
     assert.equal(proxied, 0);
     assert.doesNotMatch(text, /canary|eyJ|hvs\.|node-vault/);
   });
 
   test('T-07: its certificate is verified', async () => {
-    const { text, proxied } = await readOnce({ ...store, caBundle: cluster.caPem });
+    const { text, proxied } = await readInHostileEnvironment(tokens, source, {
+      ...store,
+      caBundle: cluster.caPem,
+    });
     assert.match(text, /VAULT_UNTRUSTED/);
     assert.equal(proxied, 0);
     assert.doesNotMatch(text, /canary|eyJ|hvs\./);
