@@ -41,6 +41,8 @@ export function connectTriggers(deps: {
   resources.AgentCredential.onChange((change) => {
     if (!concernsOthers(change)) return;
     AgentPolicy.enqueueAll(gatherMs, namespaceOf(change));
+    // Of two that ask for one variable the first by name has it.
+    AgentCredential.enqueueAll(gatherMs, namespaceOf(change));
     AgentSecretStore.enqueueAll(gatherMs);
     AgentDestination.enqueueAll(gatherMs);
   });

@@ -124,9 +124,21 @@ describe('counts of agents across replicas', () => {
     assert.equal(ready(failing), 'False SecretNotFound');
     assert.match(
       failing.conditions?.find(({ type }) => type === 'Ready')?.message ?? '',
-      /^spec\.source\.vault\.kv\.path: /,
+      /^spec\.source\.vault: /,
     );
 
+    const events = async (): Promise<number> => {
+      const found = await test.cluster.kubectl([
+        'get',
+        'events',
+        '-A',
+        '--field-selector=reason=SecretFailing',
+        '-o',
+        'name',
+      ]);
+      return found.split('\n').filter((line) => line !== '').length;
+    };
+    await waitFor({ what: 'an event of each cause', timeoutMs: 5_000 }, async () => (await events()) === 2);
     await leading.stop();
     await waitFor({ what: 'the new leader', timeoutMs: 15_000 }, async () =>
       /this replica leads/.test(remaining.log()),
@@ -135,6 +147,10 @@ describe('counts of agents across replicas', () => {
     const gone = agents.pop();
     if (gone !== undefined) await test.deletePod(gone);
     await becomes('three failing', { bound: 3, resolved: 0, failing: 3 });
+
+    // What the old leader told is not told again, though the new one has settled.
+    await new Promise((resolve) => void setTimeout(resolve, 1_000));
+    assert.equal(await events(), 2);
 
     const third = await test.startReplica();
     await say(0, third, { state: 'Resolved' });
