@@ -18,53 +18,40 @@ import type { VersionedSource } from '../provider.ts';
 import { Secret } from '../secret.ts';
 import type { Minted } from './injector.ts';
 import { isClaimed, writeClaim, type SeenClaim } from './oauth2-claim.ts';
-import type { TokenResponse } from './token-response.ts';
-
-export interface RotatingGrant {
-  /** What an access token must have been asked for as, to be taken from the secret. */
-  readonly requested: string;
-  readonly field: string;
-  /** What the injection calls a part in the secret. */
-  partName(part: string): string;
-  /** The refresh token in it. @throws SidecarError */
-  tokenOf(material: Material): string;
-  /** @throws SidecarError */
-  refresh(material: Material): Promise<TokenResponse>;
-}
-
-export interface RotationContext {
-  readonly material: Material;
-  /** The same object for the life of a credential: what could not be written back is kept with it. */
-  readonly versioned: VersionedSource;
-  readonly nowMs: () => number;
-}
+import {
+  fields,
+  partsOf,
+  storedToken,
+  writtenFields,
+  type AccessToken,
+  type NewTokens,
+  type RotatingGrant,
+  type RotationContext,
+} from './oauth2-kept-token.ts';
 
 export interface Rotation {
   /** @throws SidecarError */
   mint(grant: RotatingGrant, context: RotationContext): Promise<Minted>;
 }
 
-interface AccessToken {
-  readonly token: Secret;
-  readonly endsAtMs: number;
+/** A refresh token that this pod has claimed. */
+interface OwnedToken {
+  readonly used: Secret;
+  /** All parts of the secret as of the claim. */
+  readonly material: Material;
+  readonly version: number;
+  readonly claimAgeMs: () => number;
 }
 
 /** Of one credential. */
 interface Memory {
   running: Promise<Minted> | null;
   /** What the provider gave, and the secret does not hold yet. */
-  unsaved: (AccessToken & { readonly used: Secret; readonly next: Secret }) | null;
+  unsaved: (NewTokens & { readonly used: Secret }) | null;
+  refused: { readonly used: Secret; readonly error: SidecarError; readonly atMs: number } | null;
   lastGiven: { readonly token: Secret; readonly material: Material; readonly atMs: number } | null;
   readonly seen: SeenClaim;
 }
-
-/** Fields of the secret beside the user's own. */
-const fields = {
-  token: 'outrider_access_token',
-  tokenFor: 'outrider_access_token_for',
-  endsAt: 'outrider_expires_at',
-  claim: 'outrider_claim',
-} as const;
 
 /** A refresh takes less than a second, or ten at most. */
 const maxPolls = 10;
@@ -74,6 +61,10 @@ const saveAttempts = 3;
 /** Who asks again for what it was just given has met a refusal that another token would not change. */
 const minAgeMs = 30_000;
 const minRestMs = 5000;
+/** What expires_in is cut to as well; a time that somebody wrote by hand would else run over a timer's 24 days. */
+const maxRestMs = 24 * 60 * 60_000;
+/** A refused token stays so until another is stored, and each try costs two versions of the secret. */
+const refusedForMs = 5 * 60_000;
 
 export interface RotationOptions {
   readonly monotonicMs?: () => number;
@@ -91,6 +82,7 @@ export function createRotation(options: RotationOptions = {}): Rotation {
     const created: Memory = {
       running: null,
       unsaved: null,
+      refused: null,
       lastGiven: null,
       seen: { own: null, claim: null, sinceMs: 0 },
     };
@@ -116,13 +108,16 @@ export function createRotation(options: RotationOptions = {}): Rotation {
       const token = storedToken(stored, grant);
       if (token !== null && isWanted(token, memory, context)) return give(memory, context, token);
 
+      const material = partsOf(context, stored);
+      const used = new Secret(grant.tokenOf(material));
+      if (isRefused(used, memory)) throw memory.refused.error;
       const claim = stored.get(fields.claim)?.open();
       if (!isClaimed(claim, memory.seen, nowMs(), monotonicMs())) {
         const claimAgeMs = ageOf(nowMs);
         const own = writeClaim(memory.seen, nowMs(), randomUUID());
         const claimed = await versioned.swap(version, { [fields.claim]: own });
         if (claimed !== null) {
-          return refreshAs(grant, context, memory, { stored, version: claimed, claimAgeMs });
+          return refreshAs(grant, context, memory, { material, used, version: claimed, claimAgeMs });
         }
       }
       if (poll === maxPolls) throw busy(grant);
@@ -134,28 +129,30 @@ export function createRotation(options: RotationOptions = {}): Rotation {
     grant: RotatingGrant,
     context: RotationContext,
     memory: Memory,
-    owned: { readonly stored: Material; readonly version: number; readonly claimAgeMs: () => number },
+    owned: OwnedToken,
   ): Promise<Minted> {
     const { versioned, nowMs } = context;
-    const material = partsOf(context, owned.stored);
+    const { used, version } = owned;
     try {
-      const used = grant.tokenOf(material);
       if (owned.claimAgeMs() > latestStartMs) throw busy(grant);
       const sentAtMs = nowMs();
-      const { minted, refreshToken } = await grant.refresh(material);
+      const { minted, refreshToken } = await grant.refresh(owned.material);
       memory.unsaved = {
         token: minted.material.get(onlyPart) ?? new Secret(''),
         endsAtMs: sentAtMs + minted.lifetimeMs,
-        used: new Secret(used),
-        next: new Secret(refreshToken ?? used),
+        used,
+        next: refreshToken === null ? used : new Secret(refreshToken),
       };
     } catch (error) {
+      if (error instanceof SidecarError && error.code === 'MINT_REFUSED') {
+        memory.refused = { used, error, atMs: monotonicMs() };
+      }
       // The others need not wait for a claim to end. What was sent may have been used up even so; only trying tells.
-      await versioned.swap(owned.version, { [fields.claim]: null }).catch(() => null);
+      await versioned.swap(version, { [fields.claim]: null }).catch(() => null);
       throw error;
     }
     const { unsaved } = memory;
-    if (!(await save(grant, context, memory, owned.version))) return run(grant, context, memory);
+    if (!(await save(grant, context, memory, version))) return run(grant, context, memory);
     memory.unsaved = null;
     return give(memory, context, unsaved);
   }
@@ -203,6 +200,14 @@ export function createRotation(options: RotationOptions = {}): Rotation {
     throw new SidecarError('REFRESH_TOKEN_UNSAVED', { field: grant.field });
   }
 
+  function isRefused(
+    used: Secret,
+    memory: Memory,
+  ): memory is Memory & { readonly refused: NonNullable<Memory['refused']> } {
+    const { refused } = memory;
+    return refused !== null && refused.used.sameAs(used) && monotonicMs() - refused.atMs < refusedForMs;
+  }
+
   /** A token that lives, and that the caller does not mean to replace: ahead of its end, or after a refusal. */
   function isWanted(
     { token, endsAtMs }: AccessToken,
@@ -220,7 +225,8 @@ export function createRotation(options: RotationOptions = {}): Rotation {
     const isKnown = memory.lastGiven?.token.sameAs(token) === true;
     const atMs = isKnown ? (memory.lastGiven?.atMs ?? 0) : monotonicMs();
     memory.lastGiven = { token, material: context.material, atMs };
-    return { material: new Map([[onlyPart, token]]), lifetimeMs: Math.max(0, endsAtMs - context.nowMs()) };
+    const restMs = Math.min(maxRestMs, endsAtMs - context.nowMs());
+    return { material: new Map([[onlyPart, token]]), lifetimeMs: Math.max(0, restMs) };
   }
 
   return {
@@ -231,38 +237,6 @@ export function createRotation(options: RotationOptions = {}): Rotation {
       });
       return memory.running;
     },
-  };
-}
-
-/** The parts that the AgentCredential names, as they are in the secret now. */
-function partsOf({ material, versioned }: RotationContext, stored: Material): Material {
-  const parts = new Map<string, Secret>();
-  for (const part of material.keys()) {
-    const secret = stored.get(versioned.nameOf(part));
-    if (secret !== undefined) parts.set(part, secret);
-  }
-  return parts;
-}
-
-function storedToken(stored: Material, { requested }: RotatingGrant): AccessToken | null {
-  const token = stored.get(fields.token);
-  const endsAtMs = Date.parse(stored.get(fields.endsAt)?.open() ?? '');
-  if (token === undefined || !Number.isFinite(endsAtMs)) return null;
-  return stored.get(fields.tokenFor)?.open() === requested ? { token, endsAtMs } : null;
-}
-
-function writtenFields(
-  grant: RotatingGrant,
-  { material, versioned }: RotationContext,
-  { token, endsAtMs, next }: NonNullable<Memory['unsaved']>,
-): Record<string, string | null> {
-  const part = grant.partName('refreshToken');
-  return {
-    [versioned.nameOf(material.has(part) ? part : onlyPart)]: next.open(),
-    [fields.token]: token.open(),
-    [fields.tokenFor]: grant.requested,
-    [fields.endsAt]: new Date(endsAtMs).toISOString(),
-    [fields.claim]: null,
   };
 }
 

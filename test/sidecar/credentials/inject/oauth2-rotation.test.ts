@@ -156,6 +156,20 @@ describe('refused', () => {
     assert.deepEqual(Object.keys(await stored()).toSorted(), ['note', 'refresh_token']);
   });
 
+  test('by the provider, which is not asked again with the same refresh token for minutes', async () => {
+    server.answer = () => refused('invalid_grant');
+    const pod = await startPod();
+    const expected = { code: 'MINT_REFUSED', field, message: /invalid_grant/ };
+    for (let time = 0; time < 3; time += 1) await assertFails(() => pod.mint(), expected);
+    assert.equal(server.seen.length, 1);
+    pass(pod, 301_000);
+    await assertFails(() => pod.mint(), expected);
+    assert.equal(server.seen.length, 2);
+    server.answer = idp.answer;
+    await store({ refresh_token: idp.consent({ rotates: true }) });
+    assert.ok(idp.issued.has(tokenOf(await pod.mint())));
+  });
+
   test('while another pod holds its claim, and no longer', async () => {
     const until = new Date(Date.now() + 30_000).toISOString();
     await store({ ...(await stored()), outrider_claim: `another ${until}` });
@@ -315,6 +329,12 @@ describe('an access token in the secret', () => {
     assert.ok(Math.abs(taken.lifetimeMs - 2_540_000) < 10_000, String(taken.lifetimeMs));
     pass(later, 2_537_000);
     assert.notEqual(tokenOf(await later.mint()), tokenOf(minted));
+  });
+
+  test('is taken for a day at most, whatever the secret says', async () => {
+    await (await startPod()).mint();
+    await store({ ...(await stored()), outrider_expires_at: '9999-01-01T00:00:00Z' });
+    assert.equal((await (await startPod()).mint()).lifetimeMs, 86_400_000);
   });
 
   test('is not taken for other scopes', async () => {
