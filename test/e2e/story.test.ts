@@ -176,7 +176,7 @@ describe('one request, end to end', { skip: nodeSkipReason() ?? false, timeout: 
 
   it('the agent cannot find the secret: not in a file, its environment, a process or an answer', async () => {
     for (const token of Object.values(tokens)) {
-      const search = await triage.exec(['node', '-e', fileSearch(token)], 60_000);
+      const search = await triage.exec(['node', '-e', fileSearch([token])], 60_000);
       const { read, hits } = JSON.parse(search) as { read: number; hits: string[] };
       assert.ok(read > 50, `only ${read} files could be read`);
       assert.deepEqual(hits, []);

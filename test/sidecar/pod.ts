@@ -25,6 +25,7 @@ export interface PodOptions {
   readonly operatorCa: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly proxyPort?: number;
+  readonly nodeFlags?: readonly string[];
 }
 
 export function createPodFolders(root: string): void {
@@ -51,10 +52,14 @@ export function podEnvironment({
 /** Spawns it and waits until it listens or has ended. */
 export async function startPod(options: PodOptions): Promise<Pod> {
   const program = new URL('pod-program.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, [program, options.root, String(options.proxyPort ?? 0)], {
-    env: { ...podEnvironment(options), ...options.environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...(options.nodeFlags ?? []), program, options.root, String(options.proxyPort ?? 0)],
+    {
+      env: { ...podEnvironment(options), ...options.environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
