@@ -34,7 +34,6 @@ const loginAgainAfterMs = 10_000;
 /** How often an identity that cannot be shown twice is looked at; the kubelet writes a changed Secret within minutes. */
 const tendEveryMs = 30_000;
 const tendAtMostEveryMs = 1000;
-const tendAgainAfterMs = 5000;
 
 export function createVaultSession({ call, identity, now }: VaultSessionOptions): VaultSession {
   let login: VaultLogin | null = null;
@@ -75,8 +74,8 @@ export function createVaultSession({ call, identity, now }: VaultSessionOptions)
     // A secret_id may be good for no other login, so its last one is used to the end.
     const isWaning = identity.isRepeatable && current.isWaning();
     if (now() < current.dueAtMs() && !isWaning) return current;
-    const extends_ = !identity.isRepeatable || current.hasLeases();
-    return acquire(async () => (extends_ && (await current.extend()) ? current : logIn()));
+    const isKept = !identity.isRepeatable || current.hasLeases();
+    return acquire(async () => (isKept && (await current.extend()) ? current : logIn()));
   }
 
   /** What lies there now counts, even if the login is still good: whoever replaced it wants it used. */
@@ -86,17 +85,18 @@ export function createVaultSession({ call, identity, now }: VaultSessionOptions)
     return text !== shown;
   }
 
-  function tend(current: VaultLogin, soonestMs = tendAtMostEveryMs): void {
+  /** Calls nobody waits for; a failure is told to whoever calls next, and there is time left for some more tries. */
+  function tend(current: VaultLogin, hasFailed = false): void {
     clearTimeout(tending);
-    const delayMs = Math.max(soonestMs, Math.min(tendEveryMs, current.dueAtMs() - now()));
+    const waitMs = hasFailed ? (current.endsAtMs() - now()) / 10 : current.dueAtMs() - now();
+    const delayMs = Math.max(tendAtMostEveryMs, Math.min(tendEveryMs, waitMs));
     tending = setTimeout(() => {
-      const again = (afterMs: number): void => {
-        if (!ended && login === current && !current.isOver()) tend(current, afterMs);
+      const again = (failed: boolean): void => {
+        if (!ended && login === current && !current.isOver()) tend(current, failed);
       };
-      // A failure is told to whoever calls next.
       loggedIn().then(
-        () => again(tendAtMostEveryMs),
-        () => again(tendAgainAfterMs),
+        () => again(false),
+        () => again(true),
       );
     }, delayMs).unref();
   }

@@ -1,7 +1,9 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { builtServer } from './build.ts';
 import { createAuthority } from './certificates.ts';
+import { waitFor } from './deadline.ts';
 import { findFreePort } from './free-port.ts';
 import { callHttps } from './https-call.ts';
 import { requireCommands } from './packages.ts';
@@ -17,7 +19,7 @@ export interface DurableVault extends Omit<Vault, 'process'> {
   start(): Promise<void>;
   unseal(): Promise<void>;
   /** SIGSTOP and SIGCONT: it takes connections and says nothing. */
-  freeze(): void;
+  freeze(): Promise<void>;
   thaw(): void;
   stop(): Promise<void>;
 }
@@ -106,7 +108,13 @@ export async function startDurableVault(): Promise<DurableVault> {
       kill: async () => server?.kill(),
       start,
       unseal,
-      freeze: () => signal('SIGSTOP'),
+      freeze: async () => {
+        signal('SIGSTOP');
+        // The signal has yet to reach every thread, and one that runs answers.
+        await waitFor({ what: 'a stopped Vault', timeoutMs: 5000 }, async () =>
+          threadStates(server?.pid ?? 0).every((state) => state === 'T'),
+        );
+      },
       thaw: () => signal('SIGCONT'),
       stop,
     };
@@ -114,4 +122,12 @@ export async function startDurableVault(): Promise<DurableVault> {
     await stop();
     throw error;
   }
+}
+
+/** proc(5): the state stands behind the name, which is in parentheses. */
+function threadStates(pid: number): readonly string[] {
+  return readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const text = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2, text.lastIndexOf(')') + 3);
+  });
 }

@@ -3,7 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VaultSource, VaultStore } from '../../../policy/ruleset-credential.ts';
@@ -196,7 +198,7 @@ describe('P-21', () => {
   test('silent, within twice the timeout, and then not', async () => {
     await withProvider(async (provider) => {
       assert.equal(await read(provider), canary);
-      vault.freeze();
+      await vault.freeze();
       try {
         const startedAtMs = performance.now();
         await assertFails(provider, 'VAULT_UNREACHABLE');
@@ -215,10 +217,34 @@ describe('P-21', () => {
     });
   });
 
+  test('silent when a session of a single-use secret_id is due: it is tried again until it is renewed', async () => {
+    await vault.request('POST', 'sys/auth/approle', { type: 'approle' });
+    const role = 'auth/approle/role/agents';
+    await vault.request('POST', role, { token_policies: 'agents', token_ttl: '10s', token_max_ttl: '1h' });
+    const roleId = String((await vault.request('GET', `${role}/role-id`)).data?.['role_id']);
+    const made = await vault.request('POST', `${role}/secret-id`, { num_uses: 1 });
+    mkdirSync(join(tenant.secretsDirectory, 'secret.approle'));
+    writeFileSync(
+      join(tenant.secretsDirectory, 'secret.approle', 'secret-id'),
+      String(made.data?.['secret_id']),
+    );
+    const secretId = { secret: 'approle', key: 'secret-id' };
+    const store: VaultStore = { ...tenant.store, auth: { kind: 'appRole', mount: 'approle', secretId } };
+    await withProvider(async (provider) => {
+      const byAppRole = { ...source, role: roleId };
+      await provider.read(byAppRole, { corp: store });
+      await sleep(4000);
+      await vault.freeze();
+      await sleep(4000).finally(() => vault.thaw()); // it was due at 5.7 s to 6.7 s
+      await sleep(4000); // at 10 s it would have ended
+      await provider.read(byAppRole, { corp: store });
+    }, 400);
+  });
+
   test('frozen when the pod ends, which is not held up by it', async () => {
     const provider = tenant.provider({ timeoutMs: 300 });
     assert.equal(await read(provider), canary);
-    vault.freeze();
+    await vault.freeze();
     try {
       const startedAtMs = performance.now();
       await provider.forget();
