@@ -1,6 +1,7 @@
 // What the operator, the injector, the sidecar and the CLI must agree on: names, paths, ports and the
 // messages of the ruleset stream. DESIGN of the project calls these the contract; each is public API.
 
+import { createHash } from 'node:crypto';
 import type { Ruleset } from './ruleset.ts';
 import type { SecretVolume } from './ruleset-credential.ts';
 
@@ -35,19 +36,31 @@ export const operatorPorts = { webhook: 443, control: 8443 } as const;
  */
 export const operatorTokenFile = 'operator';
 
+/** Of Linux file systems (NAME_MAX). */
+const maxFileNameLength = 255;
+
+/** An object's name has up to 253 characters; of one that is too long for a file's the end becomes a hash. */
+function fileName(prefix: string, name: string, suffix = ''): string {
+  const whole = `${prefix}${name}${suffix}`;
+  if (whole.length <= maxFileNameLength) return whole;
+  // No object's name has a tilde, so none is taken.
+  const hash = `~${createHash('sha256').update(name).digest('hex').slice(0, 16)}`;
+  return `${prefix}${name.slice(0, maxFileNameLength - prefix.length - suffix.length - hash.length)}${hash}${suffix}`;
+}
+
 /** The file under `podPaths.tokens` whose token the sidecar logs in to a store with. */
 export function storeTokenFile(store: string): string {
-  return `store.${store}`;
+  return fileName('store.', store);
 }
 
 /** As `storeTokenFile`, of the token for EKS Pod Identity. Only captured agents have one. */
 export function podIdentityTokenFile(store: string): string {
-  return `pod-identity.${store}`;
+  return fileName('pod-identity.', store);
 }
 
 /** The directory under `podPaths.secrets` (in local mode under DIR/secrets) with the files of a volume. */
 export function secretDirectory(volume: SecretVolume): string {
-  return 'secret' in volume ? `secret.${volume.secret}` : `csi.${volume.csi}`;
+  return 'secret' in volume ? fileName('secret.', volume.secret) : fileName('csi.', volume.csi);
 }
 
 /** Keys of the Secret with an AWS store's static keys, and so the names of their files. */
@@ -76,7 +89,7 @@ export function placeholder(namespace: string, credential: string): string {
 
 /** The file in the trust directory that stands in for a key file; written by the sidecar. */
 export function placeholderFile(credential: string): string {
-  return `placeholder.${credential}.json`;
+  return fileName('placeholder.', credential, '.json');
 }
 
 /** Where agents of a pod see it. */
