@@ -141,6 +141,7 @@ export function createOAuthProvider(options: OAuthProviderOptions): OAuthProvide
     answer: async (call) => {
       if (call.method !== 'POST' || call.path !== '/token') return { status: 404, body: 'canary' };
       if (call.headers.accept !== 'application/json') return { status: 406, body: 'canary' };
+      if (call.headers['user-agent'] === undefined) return { status: 429, body: 'canary' };
       const form = readFormOnce(call);
       const grantType = form.get('grant_type');
       if (grantType === 'urn:ietf:params:oauth:grant-type:jwt-bearer') return assert(form);

@@ -26,7 +26,11 @@ export const googleServiceAccount: Minter<'googleServiceAccount'> = {
   async mint(inject, context) {
     const answer = await context.call(inject.tokenEndpoint ?? { url: googleTokenUrl }, {
       method: 'POST',
-      headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
+      headers: {
+        accept: 'application/json',
+        'content-type': 'application/x-www-form-urlencoded',
+        'user-agent': 'outrider',
+      },
       body: new URLSearchParams({
         grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
         assertion: signAssertion(inject, context),

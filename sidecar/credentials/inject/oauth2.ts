@@ -135,6 +135,8 @@ async function send(
       ...headers,
       accept: 'application/json',
       'content-type': 'application/x-www-form-urlencoded',
+      // Reddit, and firewalls before other providers, refuse requests without one.
+      'user-agent': 'outrider',
     },
     body: form.toString(),
   });

@@ -25,6 +25,12 @@ const maxMarginMs = 60_000;
 /** RFC 6750 section 2.1 in spirit; providers use more of ASCII than it lists, and no upstream takes larger headers. */
 const tokenPattern = /^[!-~]{1,16384}$/;
 
+/**
+ * RFC 6749 section 7.1: a client must not use a token whose type it does not understand. LinkedIn leaves it out
+ * (https://github.com/panva/openid-client/issues/826), and Slack says whose the bearer token is.
+ */
+const bearerTypes: ReadonlySet<string> = new Set(['bearer', 'bot', 'user']);
+
 /** RFC 6749 sections 5.2 and 4.1.2.1, and RFC 8707. No other code is repeated: it could be any text. */
 const refusals: Readonly<Record<string, string>> = {
   invalid_request: 'Look at the grant and at parameters.',
@@ -46,8 +52,8 @@ export function readTokenResponse(answer: TokenAnswer, field: string): TokenResp
   const object = readGranted(answer, field);
   const token = textOf(object, 'access_token');
   if (token === null) throw unreadable(field, 'It has no access_token.');
-  // RFC 6749 section 7.1: a client must not use a token whose type it does not understand.
-  if (textOf(object, 'token_type')?.toLowerCase() !== 'bearer') {
+  const type = object.get('token_type') ?? 'bearer';
+  if (typeof type !== 'string' || !bearerTypes.has(type.toLowerCase())) {
     throw unreadable(field, 'Its token_type is not Bearer.');
   }
   const refreshToken = textOf(object, 'refresh_token');

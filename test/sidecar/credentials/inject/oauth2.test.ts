@@ -128,7 +128,12 @@ describe('refused', () => {
       /no access_token/,
     ],
     'a token that is a number': [200, { access_token: 1, token_type: 'Bearer' }, 'TOKEN_ENDPOINT_UNREADABLE'],
-    'no type of token': [200, { access_token: 'canary' }, 'TOKEN_ENDPOINT_UNREADABLE', /token_type/],
+    'a type of token that is no text': [
+      200,
+      { access_token: 'canary', token_type: ['Bearer'] },
+      'TOKEN_ENDPOINT_UNREADABLE',
+      /token_type/,
+    ],
     'a type of token that a header does not carry': [
       200,
       { access_token: 'canary', token_type: 'DPoP' },
@@ -349,6 +354,14 @@ describe('client credentials', () => {
     assert.deepEqual(form.getAll('scope'), ['read']);
     assert.deepEqual(form.getAll('client_id'), ['by-post']);
   });
+
+  for (const type of ['Bearer', 'bearer', 'BEARER', 'bot', undefined]) {
+    test(`give a token whose type is ${type}`, async () => {
+      const body = { access_token: 'a', token_type: type, expires_in: 60 };
+      server.answer = () => ({ status: 200, body });
+      assert.equal(tokenOf(await mint(inject(basic), secret)), 'a');
+    });
+  }
 
   const lives: Record<string, [expiresIn: unknown, lifetimeMs: number]> = {
     'a tenth less, below ten minutes': [100, 90_000],
