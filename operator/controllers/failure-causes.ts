@@ -153,7 +153,7 @@ const causes: Readonly<Record<string, Cause>> = {
   FILE_PATH_INVALID: cause('Invalid', 'spec.source.file.path: write a relative path without dot segments'),
   FILE_NOT_FOUND: cause(
     'SecretNotFound',
-    'spec.source.file.path: there is no such file; the Secret of spec.source.file.volume must exist and have this key',
+    'spec.source.file.path, or staticKeys of the AgentSecretStore: there is no such file; the Secret must exist and have this key',
   ),
   FILE_OUTSIDE: cause('Invalid', 'spec.source.file.path: leads out of the directory of secrets'),
   FILE_UNREADABLE: cause('SecretUnusable', 'spec.source.file.path: names no regular file that can be read'),
