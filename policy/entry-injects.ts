@@ -1,11 +1,14 @@
 // Entries of one ceiling that say different things about the same request, which is then refused.
 
 import { compileInject, isMintingInject } from './compile-inject.ts';
-import { matchesOverlap } from './overlap.ts';
+import { matchesOverlapWithin } from './overlap.ts';
 import type { Finding } from './parse.ts';
 import { compileMatch } from './read-policy.ts';
 import type { AgentCredential } from './resources/kinds.ts';
 import { canonicalJson } from './ruleset.ts';
+
+/** A tenth of a second at worst; beyond it the findings are not complete, and the sidecar refuses all the same. */
+const maxCompared = 50_000_000;
 
 export function findAmbiguousInjects({ spec }: AgentCredential): readonly Finding[] {
   const whole = compileInject(spec.inject);
@@ -15,9 +18,13 @@ export function findAmbiguousInjects({ spec }: AgentCredential): readonly Findin
     match: compileMatch(entry),
     way: canonicalJson(entry.inject === undefined ? usual : compileInject(entry.inject)),
   }));
+  const budget = { left: maxCompared };
   return entries.flatMap((entry, index): Finding[] => {
     const other = entries.findIndex(
-      (before, at) => at < index && before.way !== entry.way && matchesOverlap(before.match, entry.match),
+      (before, at) =>
+        at < index &&
+        before.way !== entry.way &&
+        matchesOverlapWithin(before.match, entry.match, budget) === true,
     );
     if (other < 0) return [];
     return [

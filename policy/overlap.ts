@@ -31,6 +31,25 @@ export function matchesOverlap(a: RulesetMatch, b: RulesetMatch): boolean {
   );
 }
 
+/** How many pairs of characters may still be looked at: comparing two patterns costs no more than their lengths say. */
+export interface OverlapBudget {
+  left: number;
+}
+
+/** As `matchesOverlap`, or null when the budget does not reach: then nobody knows. */
+export function matchesOverlapWithin(
+  a: RulesetMatch,
+  b: RulesetMatch,
+  budget: OverlapBudget,
+): boolean | null {
+  budget.left -= lengthOf(a.hosts) * lengthOf(b.hosts) + lengthOf(a.paths) * lengthOf(b.paths);
+  return budget.left < 0 ? null : matchesOverlap(a, b);
+}
+
+function lengthOf(patterns: List): number {
+  return (patterns ?? []).reduce((sum, pattern) => sum + pattern.length, 0);
+}
+
 /** Whether every request of the narrow one lies in the wide one, as far as host or destination, method and path say. */
 export function matchCovers(wide: RulesetMatch, narrow: RulesetMatch): boolean {
   const placed =
@@ -66,28 +85,28 @@ function isGlob(a: string, b: string): boolean {
   return a.includes('*') || b.includes('*');
 }
 
-/** Both patterns walked side by side; each pair of positions once. */
+/**
+ * Both patterns walked side by side, from their ends: `rest[j]` says whether what follows `i` of the one meets what
+ * follows `j` of the other. Patterns are the tenant's, so no pair of positions may cost more than once.
+ */
 function partsOverlap(a: readonly Part[], b: readonly Part[]): boolean {
   const width = b.length + 1;
-  const known = new Map<number, boolean>();
-  function from(i: number, j: number): boolean {
-    const key = i * width + j;
-    const seen = known.get(key);
-    if (seen !== undefined) return seen;
-    known.set(key, false);
-    const found = walk(i, j);
-    known.set(key, found);
-    return found;
-  }
-  function walk(i: number, j: number): boolean {
+  let below = new Uint8Array(width);
+  let rest = new Uint8Array(width);
+  for (let i = a.length; i >= 0; i -= 1) {
     const x = a[i];
-    const y = b[j];
-    if (x === anyNumber) return from(i + 1, j) || (y !== undefined && from(i, j + 1));
-    if (y === anyNumber) return from(i, j + 1) || (x !== undefined && from(i + 1, j));
-    if (x === undefined || y === undefined) return x === y;
-    return textsOverlap(x, y) && from(i + 1, j + 1);
+    for (let j = b.length; j >= 0; j -= 1) {
+      const y = b[j];
+      let meets: boolean;
+      if (x === anyNumber) meets = below[j] === 1 || (y !== undefined && rest[j + 1] === 1);
+      else if (y === anyNumber) meets = rest[j + 1] === 1 || (x !== undefined && below[j] === 1);
+      else if (x === undefined || y === undefined) meets = x === y;
+      else meets = below[j + 1] === 1 && textsOverlap(x, y);
+      rest[j] = meets ? 1 : 0;
+    }
+    [below, rest] = [rest, below];
   }
-  return from(0, 0);
+  return below[0] === 1;
 }
 
 /** The same for `*` inside one part. */

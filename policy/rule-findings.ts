@@ -4,7 +4,7 @@
 import { compileWhen } from './cel/when.ts';
 import { findFieldProblems } from './fields/problems.ts';
 import { findGithubCredentialProblems, findGithubProblems } from './github/problems.ts';
-import { matchesOverlap } from './overlap.ts';
+import { matchesOverlapWithin } from './overlap.ts';
 import type { Finding } from './parse.ts';
 import type { AgentCredential, AgentDestination } from './resources/kinds.ts';
 import type { ClusterRule, Rule } from './resources/rule.ts';
@@ -60,6 +60,9 @@ function whenProblems(when: string | undefined): readonly Problem[] {
   return problem === null ? [] : [{ field: 'when', message: problem }];
 }
 
+/** Of one of up to 64 rules; beyond it nothing is said, and the sidecar refuses all the same. */
+const maxCompared = 10_000_000;
+
 export function findOutsideCeiling(
   rule: Rule,
   at: string,
@@ -101,7 +104,10 @@ export function findOutsideCeiling(
     return [...findings, ...inForm];
   }
   const match = rule as RulesetMatch;
-  if (!allow.some((entry) => matchesOverlap(match, entry as RulesetMatch))) {
+  const budget = { left: maxCompared };
+  const meetsCeiling = (part: RulesetMatch): boolean =>
+    allow.some((entry) => matchesOverlapWithin(part, entry as RulesetMatch, budget) !== false);
+  if (!meetsCeiling(match)) {
     findings.push({
       reason: 'OutsideCeiling',
       field: `${at}.credential`,
@@ -111,10 +117,7 @@ export function findOutsideCeiling(
     return findings;
   }
   for (const [index, host] of (rule.hosts ?? []).entries()) {
-    const isInside = allow.some((entry) =>
-      matchesOverlap({ ...match, hosts: [host] }, entry as RulesetMatch),
-    );
-    if (isInside) continue;
+    if (meetsCeiling({ ...match, hosts: [host] })) continue;
     findings.push({
       reason: 'OutsideCeiling',
       field: `${at}.hosts[${index}]`,

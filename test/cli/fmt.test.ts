@@ -105,6 +105,23 @@ describe('outrider fmt', () => {
 });
 
 describe('the canonical form', () => {
+  it('orders the keys of a credential, and leaves names that are its author’s where they are', () => {
+    const written = `apiVersion: outrider.dev/v1alpha1
+kind: AgentCredential
+metadata: { name: c }
+spec:
+  inject: { hmac: { headers: { x-sign: "{signature}", x-a: b }, query: [{ value: "{signature}", name: s }], canonical: "{body}" } }
+  source: { awsSecretsManager: { field: f, secretId: a, store: s } }
+  allow: [{ inject: { header: { prefix: "Token ", name: x-key } }, hosts: [a.example] }]
+`;
+    const text = formatYaml(written);
+    const keys = [...text.matchAll(/([a-zA-Z0-9-]+):(?= |$)/gm)].map(([, key]) => key).slice(5);
+    assert.deepEqual(
+      keys.join(' '),
+      'source awsSecretsManager store secretId field allow hosts inject header name prefix inject hmac canonical headers x-sign x-a query name value',
+    );
+  });
+
   it('keeps quotes around what kubectl reads as something else than a string', () => {
     const values = [
       'yes',

@@ -98,6 +98,14 @@ describe('outrider lint finds', () => {
       },
       { field: 'spec.source.vault.store', reason: 'StoreNotFound', severity: 'error', blocking: true },
     ],
+    'a part that the secret does not have, which blocks': [
+      { 'c.yaml': credential({ inject: { basic: {} } }) },
+      { field: 'spec.inject.basic', reason: 'PartMissing', severity: 'error', blocking: true },
+    ],
+    'a file that a cluster would want a volume for, as a notice': [
+      { 'c.yaml': credential({}) },
+      { field: 'spec.source.file.volume', reason: 'Advice', severity: 'notice', blocking: false },
+    ],
     'a time zone that does not exist': [
       {
         'p.yaml': policy({

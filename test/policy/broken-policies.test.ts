@@ -112,6 +112,51 @@ const credential = namespaced('AgentCredential', 'stripe', {
   inject: { bearer: {} },
   refreshInterval: '5m',
 });
+const mintingCredential = namespaced('AgentCredential', 'stripe', {
+  source: { awsSecretsManager: { store: 'aws', secretId: 'a', fields: ['clientSecret'] } },
+  allow: [
+    { hosts: ['api.stripe.com'], inject: { basic: { username: 'u', fields: { password: 'p' } } } },
+    { destination: 'wiki', paths: ['/a/**'], inject: { header: { name: 'x-key', prefix: 'Token ' } } },
+  ],
+  inject: {
+    oauth2: {
+      tokenEndpoint: { destination: 'wiki', path: '/token' },
+      clientCredentials: { clientId: 'c', authentication: 'Post' },
+      scopes: ['s'],
+      parameters: { audience: 'a' },
+      fields: { clientSecret: 'clientSecret' },
+    },
+  },
+  refreshInterval: '5m',
+});
+const signingCredential = namespaced('AgentCredential', 'stripe', {
+  source: { file: { path: 'a', volume: { csi: { secretProviderClass: 'c' } }, field: 'f' } },
+  allow: [
+    { hosts: ['api.stripe.com'] },
+    { hosts: ['*.stripe.com'], inject: { awsSigV4: { service: 's3', regions: ['eu-central-1'] } } },
+  ],
+  inject: {
+    hmac: {
+      algorithm: 'Sha256',
+      canonical: '{timestamp}{field.f}',
+      headers: { 'x-signature': '{timestamp}{signature}' },
+      query: [{ name: 'q', value: '{signature}' }],
+      fields: { key: 'k' },
+    },
+  },
+  placeholderFile: { env: 'KEY' },
+});
+const awsStore = ofCluster('AgentSecretStore', 'aws', {
+  namespaceSelector: {},
+  audience: 'outrider.dev/aws',
+  awsSecretsManager: {
+    region: 'eu-central-1',
+    endpoint: 'https://vpce.example',
+    fips: false,
+    roleArn: 'arn:aws:iam::123456789012:role/agents',
+    auth: { webIdentity: {} },
+  },
+});
 const store = ofCluster('AgentSecretStore', 'vault', {
   namespaceSelector: {},
   audience: 'outrider.dev/vault',
@@ -228,7 +273,10 @@ describe('O-06: any JSON as', () => {
     'an AgentPolicy': ['policies', whole],
     'a ClusterAgentPolicy': ['clusterPolicies', wholeOfCluster],
     'an AgentCredential': ['credentials', credential],
+    'an AgentCredential that mints': ['credentials', mintingCredential],
+    'an AgentCredential that signs': ['credentials', signingCredential],
     'an AgentSecretStore': ['stores', store],
+    'an AgentSecretStore of AWS': ['stores', awsStore],
     'an AgentDestination': ['destinations', destination],
   };
   for (const [what, [place, object]] of Object.entries(places)) {

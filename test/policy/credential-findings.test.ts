@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { checkCredential, checkDestination, checkStore } from '../../policy/check.ts';
+import { checkCredential } from '../../policy/check.ts';
 import type { CheckContext } from '../../policy/check-context.ts';
 import type { Finding } from '../../policy/parse.ts';
-import { createFixedAuthority } from '../support/fixed-authority.ts';
+import { tokenEndpoints } from '../../policy/token-endpoints.ts';
 import { credential, destination, store, type Manifest } from './resources/examples.ts';
 
+const statusPage = new URL('../../docs/credentials/status.md', import.meta.url);
 const role = 'arn:aws:iam::123456789012:role/agents';
 const aws = (fields: object, name: string) =>
   store({ vault: undefined, awsSecretsManager: { region: 'eu-central-1', ...fields } }, name);
@@ -58,175 +60,174 @@ interface Expected {
   readonly blocking?: false;
 }
 
-describe('a credential', () => {
-  const cases: Record<string, Expected> = {
-    'of a Vault that is an AWS account': {
-      spec: { source: vault({ kv }, 'corp-aws') },
-      reason: 'StoreKindWrong',
-      field: 'spec.source.vault.store',
-      allowed: /is not a Vault; of those there is corp-vault$/,
+const cases: Record<string, Expected> = {
+  'of a Vault that is an AWS account': {
+    spec: { source: vault({ kv }, 'corp-aws') },
+    reason: 'StoreKindWrong',
+    field: 'spec.source.vault.store',
+    allowed: /is not a Vault; of those there is corp-vault$/,
+  },
+  'of an AWS account that is a Vault': {
+    spec: { source: ofAws('corp-vault', { roleArn: role }) },
+    reason: 'StoreKindWrong',
+    field: 'spec.source.awsSecretsManager.store',
+    allowed: /is not an AWS account; of those there is corp-aws, no-role, pod$/,
+  },
+  'of an AWS account that does not exist': {
+    spec: { source: ofAws('gone') },
+    reason: 'StoreNotFound',
+    field: 'spec.source.awsSecretsManager.store',
+    allowed: /there is corp-aws/,
+  },
+  'of a Vault that is closed to the namespace (O-02)': {
+    spec: { source: vault({ kv }, 'closed') },
+    reason: 'StoreNotFound',
+    field: 'spec.source.vault.store',
+    allowed: /there is corp-vault$/,
+  },
+  'of an AWS account without a role': {
+    spec: { source: ofAws('no-role') },
+    reason: 'RoleMissing',
+    field: 'spec.source.awsSecretsManager.roleArn',
+    allowed: /such as arn:aws:iam::123456789012:role\/agents/,
+  },
+  'by EKS Pod Identity, which is for captured agents only (K-06)': {
+    spec: { source: ofAws('pod', { roleArn: role }) },
+    reason: 'CaptureRequired',
+    field: 'spec.source.awsSecretsManager.store',
+    allowed: /auth: \{ webIdentity: \{\} \}/,
+  },
+  'in a file of no volume': {
+    spec: { source: { file: { path: 'token' } } },
+    reason: 'VolumeMissing',
+    field: 'spec.source.file.volume',
+    allowed: /volume: \{ secret: github-bot \}/,
+  },
+  'whose refresh token rotates in AWS': {
+    spec: {
+      source: ofAws('corp-aws'),
+      inject: oauth2({ refreshToken: { clientId: 'a', rotating: true } }),
     },
-    'of an AWS account that is a Vault': {
-      spec: { source: ofAws('corp-vault', { roleArn: role }) },
-      reason: 'StoreKindWrong',
-      field: 'spec.source.awsSecretsManager.store',
-      allowed: /is not an AWS account; of those there is corp-aws, no-role, pod$/,
-    },
-    'of an AWS account that does not exist': {
-      spec: { source: ofAws('gone') },
-      reason: 'StoreNotFound',
-      field: 'spec.source.awsSecretsManager.store',
-      allowed: /there is corp-aws/,
-    },
-    'of a Vault that is closed to the namespace (O-02)': {
-      spec: { source: vault({ kv }, 'closed') },
-      reason: 'StoreNotFound',
-      field: 'spec.source.vault.store',
-      allowed: /there is corp-vault$/,
-    },
-    'of an AWS account without a role': {
-      spec: { source: ofAws('no-role') },
-      reason: 'RoleMissing',
-      field: 'spec.source.awsSecretsManager.roleArn',
-      allowed: /such as arn:aws:iam::123456789012:role\/agents/,
-    },
-    'by EKS Pod Identity, which is for captured agents only (K-06)': {
-      spec: { source: ofAws('pod', { roleArn: role }) },
-      reason: 'CaptureRequired',
-      field: 'spec.source.awsSecretsManager.store',
-      allowed: /auth: \{ webIdentity: \{\} \}/,
-    },
-    'in a file of no volume': {
-      spec: { source: { file: { path: 'token' } } },
-      reason: 'VolumeMissing',
-      field: 'spec.source.file.volume',
-      allowed: /volume: \{ secret: github-bot \}/,
-    },
-    'whose refresh token rotates in AWS': {
-      spec: {
-        source: ofAws('corp-aws'),
-        inject: oauth2({ refreshToken: { clientId: 'a', rotating: true } }),
-      },
-      reason: 'NeedsCompareAndSet',
-      field: 'spec.inject.oauth2.refreshToken.rotating',
-      allowed: /source.vault.kv with version: 2/,
-    },
-    'whose token endpoint is nobody’s (P-20)': {
-      spec: {
-        inject: {
-          oauth2: {
-            tokenEndpoint: { url: 'https://evil.example/token' },
-            clientCredentials: { clientId: 'a' },
-          },
-        },
-      },
-      reason: 'TokenEndpointUnknown',
-      field: 'spec.inject.oauth2.tokenEndpoint.url',
-      allowed: /ask the platform for an AgentDestination/,
-    },
-    'whose token endpoint does not exist': {
-      spec: { inject: github({ destination: 'gone', path: '/api/v3' }) },
-      reason: 'DestinationNotFound',
-      field: 'spec.inject.githubApp.endpoint.destination',
-      allowed: /there is idp, plain$/,
-    },
-    'whose token endpoint has no TLS (T-07)': {
-      spec: {
-        inject: {
-          googleServiceAccount: { scopes: ['a'], tokenEndpoint: { destination: 'plain', path: '/token' } },
-        },
-      },
-      reason: 'DestinationNotHttps',
-      field: 'spec.inject.googleServiceAccount.tokenEndpoint.destination',
-      allowed: /its scheme must be https/,
-    },
-    'with basic and no user name': {
-      spec: { inject: { basic: {} } },
-      reason: 'PartMissing',
-      field: 'spec.inject.basic',
-      allowed: /write username, or list the fields .* such as fields: \[username\]/,
-    },
-    'with basic and no password': {
-      spec: { source: fields('username', 'pass'), inject: { basic: {} } },
-      reason: 'PartMissing',
-      field: 'spec.inject.basic',
-      allowed: /has no password: add it there, or say under fields how it is called/,
-    },
-    'with a part that is called what the source does not have': {
-      spec: {
-        source: fields('id', 'secret'),
-        inject: oauth2({
+    reason: 'NeedsCompareAndSet',
+    field: 'spec.inject.oauth2.refreshToken.rotating',
+    allowed: /source.vault.kv with version: 2/,
+  },
+  'whose token endpoint is nobody’s (P-20)': {
+    spec: {
+      inject: {
+        oauth2: {
+          tokenEndpoint: { url: 'https://evil.example/token' },
           clientCredentials: { clientId: 'a' },
-          fields: { clientSecret: 'client_secret' },
-        }),
+        },
       },
-      reason: 'PartMissing',
-      field: 'spec.inject.oauth2',
-      allowed: /has no client_secret: add it there/,
     },
-    'with a bearer token of several fields': {
-      spec: { source: fields('username', 'token') },
-      reason: 'PartMissing',
-      field: 'spec.inject.bearer',
-      allowed: /write field with the one that is used/,
-    },
-    'with SigV4 and no id of a key': {
-      spec: { inject: { awsSigV4: { service: 's3', regions: ['eu-central-1'] } } },
-      reason: 'PartMissing',
-      field: 'spec.inject.awsSigV4',
-      allowed: /write accessKeyId/,
-    },
-    'with a field in a template that the source does not have': {
-      spec: { inject: { hmac: { ...hmac, canonical: '{timestamp}{field.passphrase}' } } },
-      reason: 'PartMissing',
-      field: 'spec.inject.hmac',
-      allowed: /needs the part passphrase/,
-    },
-    'with basic and no user name for a minted token': {
-      spec: { inject: github(), allow: [entry(['github.com'], { basic: {} })] },
-      reason: 'PartMissing',
-      field: 'spec.allow[0].inject.basic',
-      allowed: /write username/,
-    },
-    'with a variable that does not exist': {
-      spec: { inject: { hmac: { ...hmac, canonical: '{timestamp}{nothing}' } } },
-      reason: 'TemplateInvalid',
-      field: 'spec.inject.hmac.canonical',
-      allowed: /write one of \{timestamp\}/,
-    },
-    'with a template of an entry that signs what is sent': {
-      spec: {
-        allow: [
-          entry(['api.example.com'], { hmac: { ...hmac, headers: { 'x-sign': '{body}{signature}' } } }),
-        ],
+    reason: 'TokenEndpointUnknown',
+    field: 'spec.inject.oauth2.tokenEndpoint.url',
+    allowed: /ask the platform for an AgentDestination/,
+  },
+  'whose token endpoint does not exist': {
+    spec: { inject: github({ destination: 'gone', path: '/api/v3' }) },
+    reason: 'DestinationNotFound',
+    field: 'spec.inject.githubApp.endpoint.destination',
+    allowed: /there is idp, plain$/,
+  },
+  'whose token endpoint has no TLS (T-07)': {
+    spec: {
+      inject: {
+        googleServiceAccount: { scopes: ['a'], tokenEndpoint: { destination: 'plain', path: '/token' } },
       },
-      reason: 'TemplateInvalid',
-      field: 'spec.allow[0].inject.hmac.headers[x-sign]',
-      allowed: /write it in canonical/,
     },
-    'with entries that overlap and differ': {
-      spec: {
-        allow: [
-          entry(['*.example.com'], { query: { name: 'k' } }, { methods: ['GET', 'POST'] }),
-          entry(['api.example.com'], undefined, { methods: ['POST'], paths: ['/v1/**'] }),
-        ],
-      },
-      reason: 'InjectAmbiguous',
-      field: 'spec.allow[1]',
-      allowed: /overlaps spec.allow\[0\].*credential_ambiguous/,
-      blocking: false,
+    reason: 'DestinationNotHttps',
+    field: 'spec.inject.googleServiceAccount.tokenEndpoint.destination',
+    allowed: /its scheme must be https/,
+  },
+  'with basic and no user name': {
+    spec: { inject: { basic: {} } },
+    reason: 'PartMissing',
+    field: 'spec.inject.basic',
+    allowed: /write username, or list the fields .* such as fields: \[username\]/,
+  },
+  'with basic and no password': {
+    spec: { source: fields('username', 'pass'), inject: { basic: {} } },
+    reason: 'PartMissing',
+    field: 'spec.inject.basic',
+    allowed: /has no password: add it there, or say under fields how it is called/,
+  },
+  'with a part that is called what the source does not have': {
+    spec: {
+      source: fields('id', 'secret'),
+      inject: oauth2({
+        clientCredentials: { clientId: 'a' },
+        fields: { clientSecret: 'client_secret' },
+      }),
     },
-    'with entries that overlap and place a minted token differently': {
-      spec: {
-        inject: github(),
-        allow: [entry(['github.com'], { basic: { username: 'a' } }), entry(['github.com'])],
-      },
-      reason: 'InjectAmbiguous',
-      field: 'spec.allow[1]',
-      allowed: /give both the same inject/,
-      blocking: false,
+    reason: 'PartMissing',
+    field: 'spec.inject.oauth2',
+    allowed: /has no client_secret: add it there/,
+  },
+  'with a bearer token of several fields': {
+    spec: { source: fields('username', 'token') },
+    reason: 'PartMissing',
+    field: 'spec.inject.bearer',
+    allowed: /write field with the one that is used/,
+  },
+  'with SigV4 and no id of a key': {
+    spec: { inject: { awsSigV4: { service: 's3', regions: ['eu-central-1'] } } },
+    reason: 'PartMissing',
+    field: 'spec.inject.awsSigV4',
+    allowed: /write accessKeyId/,
+  },
+  'with a field in a template that the source does not have': {
+    spec: { inject: { hmac: { ...hmac, canonical: '{timestamp}{field.passphrase}' } } },
+    reason: 'PartMissing',
+    field: 'spec.inject.hmac',
+    allowed: /needs the part passphrase/,
+  },
+  'with basic and no user name for a minted token': {
+    spec: { inject: github(), allow: [entry(['github.com'], { basic: {} })] },
+    reason: 'PartMissing',
+    field: 'spec.allow[0].inject.basic',
+    allowed: /write username/,
+  },
+  'with a variable that does not exist': {
+    spec: { inject: { hmac: { ...hmac, canonical: '{timestamp}{nothing}' } } },
+    reason: 'TemplateInvalid',
+    field: 'spec.inject.hmac.canonical',
+    allowed: /write one of \{timestamp\}/,
+  },
+  'with a template of an entry that signs what is sent': {
+    spec: {
+      allow: [entry(['api.example.com'], { hmac: { ...hmac, headers: { 'x-sign': '{body}{signature}' } } })],
     },
-  };
+    reason: 'TemplateInvalid',
+    field: 'spec.allow[0].inject.hmac.headers[x-sign]',
+    allowed: /write it in canonical/,
+  },
+  'with entries that overlap and differ': {
+    spec: {
+      allow: [
+        entry(['*.example.com'], { query: { name: 'k' } }, { methods: ['GET', 'POST'] }),
+        entry(['api.example.com'], undefined, { methods: ['POST'], paths: ['/v1/**'] }),
+      ],
+    },
+    reason: 'InjectAmbiguous',
+    field: 'spec.allow[1]',
+    allowed: /overlaps spec.allow\[0\].*credential_ambiguous/,
+    blocking: false,
+  },
+  'with entries that overlap and place a minted token differently': {
+    spec: {
+      inject: github(),
+      allow: [entry(['github.com'], { basic: { username: 'a' } }), entry(['github.com'])],
+    },
+    reason: 'InjectAmbiguous',
+    field: 'spec.allow[1]',
+    allowed: /give both the same inject/,
+    blocking: false,
+  },
+};
+
+describe('a credential', () => {
   for (const [what, { spec, reason, field, allowed, blocking = true }] of Object.entries(cases)) {
     it(what, () => {
       const found = check(spec);
@@ -237,6 +238,17 @@ describe('a credential', () => {
       assert.match(found[0]?.message ?? '', allowed);
     });
   }
+
+  it('whose entries are as many and as long as they can be is checked within a second (O-06)', () => {
+    const entries = Array.from({ length: 16 }, (_, index) => ({
+      hosts: [...Array.from({ length: 15 }, (__, at) => `**.h${index}-${at}.example.com`), 'api.example.com'],
+      paths: Array.from({ length: 16 }, (__, at) => `${'/**/a'.repeat(98)}/x${index}-${at}`),
+      inject: { query: { name: `q${index}` } },
+    }));
+    const startedAt = performance.now();
+    check({ allow: entries });
+    assert.ok(performance.now() - startedAt < 1000);
+  });
 
   it('in a file of no volume is usable in local mode, with advice', () => {
     const [found, ...more] = check({ source: { file: { path: 'token' } } }, true);
@@ -261,14 +273,6 @@ describe('a credential', () => {
     'that rotates in version 2 of a KV engine': {
       inject: oauth2({ refreshToken: { clientId: 'a', rotating: true } }),
     },
-    'that mints at a shipped endpoint': {
-      inject: {
-        oauth2: {
-          tokenEndpoint: { url: 'https://oauth2.googleapis.com/token' },
-          refreshToken: { clientId: 'a' },
-        },
-      },
-    },
     'with entries that differ and do not overlap': {
       allow: [
         entry(['api.example.com'], { query: { name: 'k' } }, { methods: ['GET'] }),
@@ -285,36 +289,22 @@ describe('a credential', () => {
   }
 });
 
-describe('a CA bundle', () => {
-  const ca = createFixedAuthority(['vault']).bundle();
-  const broken = ca.replace(/\n[A-Za-z0-9+/]{8}/, '\n!!!!!!!!');
-  const places: Record<string, (caBundle: string) => readonly Finding[]> = {
-    'spec.vault.caBundle': (caBundle) =>
-      checkStore(store({ vault: { address: 'https://vault:8200', auth: { kubernetes: {} }, caBundle } })),
-    'spec.awsSecretsManager.caBundle': (caBundle) => checkStore(aws({ caBundle }, 'aws')),
-    'spec.caBundle': (caBundle) =>
-      checkDestination(destination({ service: { namespace: 'a', name: 'b', port: 443 }, caBundle })),
-  };
-  const refused: Record<string, [pem: string, position: string]> = {
-    'with a broken block': [`${ca}\n${broken}`, 'number 2'],
-    'with a block that does not end': [`${ca}-----BEGIN CERTIFICATE-----\nMIIB`, 'number 2'],
-    'of a request': [ca.replaceAll(/\n[^-]+/g, '\nMIIB\n'), 'number 1'],
-  };
-  for (const [field, checkBundle] of Object.entries(places)) {
-    for (const [what, [pem, position]] of Object.entries(refused)) {
-      it(`${what} is found at ${field}`, () => {
-        const [found, ...more] = checkBundle(pem);
-        assert.deepEqual(
-          [found?.reason, found?.field, found?.blocking, more],
-          ['CaBundleUnreadable', field, true, []],
-        );
-        const message = found?.message ?? '';
-        assert.ok(message.includes(position), message);
-        assert.ok(!message.includes('MIIB'));
-      });
-    }
-    it(`of certificates has nothing wrong with it at ${field}`, () => {
-      assert.deepEqual(checkBundle(`# ours\n${ca}\n# theirs\n${ca}`), []);
-    });
+it('every shipped token endpoint can be written in a credential', () => {
+  for (const { url } of tokenEndpoints) {
+    const inject = { oauth2: { tokenEndpoint: { url }, refreshToken: { clientId: 'a' } } };
+    assert.deepEqual(check({ inject }), [], url);
   }
+});
+
+it('docs/credentials/status.md has every reason of a finding', () => {
+  const [, page = ''] = readFileSync(statusPage, 'utf8').split('## Reasons that need no agent');
+  const [table = ''] = page.split('\n## ');
+  const listed = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, reason]) => reason);
+  const reasons = new Set([
+    ...Object.values(cases).map(({ reason }) => reason),
+    'CaBundleUnreadable',
+    'CeilingTooWide',
+    'Invalid',
+  ]);
+  assert.deepEqual(listed, [...reasons].toSorted());
 });
