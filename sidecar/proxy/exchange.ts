@@ -9,7 +9,6 @@ import { canonicalJson } from '../../policy/ruleset.ts';
 import type { Audit } from '../audit/record.ts';
 import type { Snapshot, SnapshotSource } from '../control/snapshot.ts';
 import type { Credentials } from '../credentials/credentials.ts';
-import type { Outgoing } from '../credentials/inject/injector.ts';
 import { asSidecarError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import type { Limits } from '../limits/limits.ts';
@@ -47,7 +46,7 @@ interface Allowed {
   readonly charging: Charging;
   readonly snapshot: Snapshot;
   readonly decision: Decision;
-  readonly outgoing: Outgoing;
+  readonly outgoing: ReturnType<typeof outgoingOf>;
   readonly injection: Injection | null;
   /** Whether a 401 may still lead to a second try. */
   readonly mayRetry: boolean;

@@ -1,5 +1,6 @@
 // From a decision that names a credential to a request that carries it: resolve, then fill.
 
+import { placeholder } from '../../policy/contract.ts';
 import type { Decision } from '../../policy/decision.ts';
 import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
 import type { RulesetInject } from '../../policy/ruleset-credential.ts';
@@ -26,7 +27,7 @@ export interface Injecting {
   inject(
     decision: Decision,
     snapshot: Snapshot,
-    outgoing: Outgoing,
+    outgoing: Omit<Outgoing, 'placeholder'>,
     trail: Trail,
   ): Promise<Injection | Refusal | null>;
   /** After an upstream's 401: whether there is another value by now. */
@@ -58,7 +59,9 @@ export function createInjecting({
       const material = await resolve(credential, snapshot, trail);
       if (isRefusal(material)) return material;
       try {
-        const filled = fill(inject, material, outgoing, clock.nowMs() ?? Date.now());
+        const { namespace } = snapshot.ruleset.agent;
+        const request = { ...outgoing, placeholder: placeholder(namespace, credential) };
+        const filled = fill(inject, material, request, clock.nowMs() ?? Date.now());
         return isRefusal(filled) ? filled : { credential, material, filled };
       } catch (error) {
         return unavailable(credential, error, trail);
@@ -80,7 +83,7 @@ function unavailable(credential: string, error: unknown, trail: Trail): Refusal 
 }
 
 /** Whether all of the body must be at hand before the request can be signed or filled. */
-export function isBodySigned({ inject }: Decision, outgoing: Outgoing): boolean {
+export function isBodySigned({ inject }: Decision, outgoing: Omit<Outgoing, 'placeholder'>): boolean {
   return inject !== null && needsBody(inject, outgoing);
 }
 

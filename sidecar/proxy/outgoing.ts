@@ -5,7 +5,10 @@ import { upstreamTraceparent, type TraceContext } from '../audit/trace-context.t
 import { hostHeader, type Head } from './head.ts';
 
 /** @param isAnswerRead whether something of ours must be able to read the answer. */
-export function outgoingOf({ request, headers, hasBody }: Head, isAnswerRead: boolean): Outgoing {
+export function outgoingOf(
+  { request, headers, hasBody }: Head,
+  isAnswerRead: boolean,
+): Omit<Outgoing, 'placeholder'> {
   return {
     method: request.method,
     host: hostHeader(request, request.scheme === 'http' ? 'http' : 'https'),
@@ -24,7 +27,11 @@ function readable(forwarded: readonly string[]): readonly string[] {
 }
 
 /** @param filled null where no credential is put on the request. */
-export function headersOf(outgoing: Outgoing, filled: Filled | null, trace: TraceContext): string[] {
+export function headersOf(
+  outgoing: Pick<Outgoing, 'headers' | 'contentLength'>,
+  filled: Filled | null,
+  trace: TraceContext,
+): string[] {
   const { headers } = outgoing;
   const built: string[] = [];
   for (let at = 0; at < headers.length; at += 2) {
@@ -45,7 +52,7 @@ function isReplaced(name: string, { headers, dropped }: Filled): boolean {
 }
 
 /** Path and query as they go onto the wire. */
-export function targetOf(outgoing: Outgoing, filled: Filled | null): string {
+export function targetOf(outgoing: Pick<Outgoing, 'path' | 'query'>, filled: Filled | null): string {
   const path = filled?.path ?? outgoing.path;
   const query = filled?.query === undefined ? outgoing.query : filled.query;
   return query === null ? path : `${path}?${query}`;

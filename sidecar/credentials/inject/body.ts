@@ -30,7 +30,7 @@ export const body: Injector<'body'> = {
   check: (_inject, material) => void valueOf(material),
   places: () => ({ headers: [], query: [] }),
   needsBody: (_inject, { headers }) => kindOf(headers) !== null,
-  fill({ pointer }, material, { headers, body: bytes }) {
+  fill({ pointer }, material, { headers, body: bytes, placeholder }) {
     const kind = kindOf(headers);
     if (kind === null || bytes === null) {
       return refuse(
@@ -41,7 +41,7 @@ export const body: Injector<'body'> = {
     if (headers.some((name, at) => at % 2 === 0 && digests.has(name))) {
       return refuse('request_unsignable', 'The body has a digest, and the credential changes it; send none.');
     }
-    const at = findOnly(bytes.toString('latin1'));
+    const at = findOnly(bytes.toString('latin1'), placeholder);
     if (at === null) return misplaced(pointer);
     const before = holds(bytes, kind, pointer, bytes.toString('latin1', at.start, at.end));
     if (typeof before !== 'boolean') return unreadable(before);

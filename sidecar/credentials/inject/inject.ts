@@ -73,7 +73,7 @@ export function placesOf(inject: RulesetInject): Places {
   return injectorOf(inject).places(inject);
 }
 
-export function needsBody(inject: RulesetInject, outgoing: Omit<Outgoing, 'body'>): boolean {
+export function needsBody(inject: RulesetInject, outgoing: Omit<Outgoing, 'body' | 'placeholder'>): boolean {
   return outgoing.hasBody && (injectorOf(inject).needsBody?.(inject, outgoing) ?? false);
 }
 

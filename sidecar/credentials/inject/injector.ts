@@ -25,6 +25,8 @@ export interface Outgoing {
   readonly contentLength: number | null;
   /** The whole body, where `needsBody` said so and there is one. */
   readonly body: Buffer | null;
+  /** What agents have in place of this credential's secret. */
+  readonly placeholder: string;
 }
 
 /** What injection changes. Each header that is set takes the place of all others of its name. */
@@ -57,7 +59,7 @@ export interface Injector<Kind extends InjectKind> {
   check(inject: InjectOf<Kind>, material: Material): void;
   places(inject: InjectOf<Kind>): Places;
   /** Whether the whole body must be at hand; absent: never. */
-  needsBody?(inject: InjectOf<Kind>, outgoing: Omit<Outgoing, 'body'>): boolean;
+  needsBody?(inject: InjectOf<Kind>, outgoing: Omit<Outgoing, 'body' | 'placeholder'>): boolean;
   /**
    * @param nowMs wall clock.
    * @returns a refusal where the request cannot be signed or filled as it is; never for what `check` finds.

@@ -18,7 +18,7 @@ export const path: Injector<'path'> = {
   check: (_inject, material) => void valueOf(material),
   places: () => ({ headers: [], query: [], path: true }),
   fill({ prefix }, material, outgoing) {
-    const found = findOnly(outgoing.path);
+    const found = findOnly(outgoing.path, outgoing.placeholder);
     const rest = found === null ? '' : outgoing.path.slice(found.end);
     if (found === null || outgoing.path.slice(0, found.start) !== prefix || !/^(?:\/|$)/.test(rest)) {
       return misplaced(prefix);

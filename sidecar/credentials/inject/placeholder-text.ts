@@ -5,14 +5,17 @@ import { placeholderPrefix } from '../../../policy/contract.ts';
 const wholeText = new RegExp(`^${RegExp.escape(placeholderPrefix)}[a-z0-9.-]+`);
 
 /**
- * Where it stands, if that is one place.
+ * Where it stands, if that is one place, and no other credential's stands anywhere.
  * @param text of which each character is one byte on the wire.
  */
-export function findOnly(text: string): { readonly start: number; readonly end: number } | null {
+export function findOnly(
+  text: string,
+  placeholder: string,
+): { readonly start: number; readonly end: number } | null {
   const start = text.indexOf(placeholderPrefix);
   if (start < 0 || text.lastIndexOf(placeholderPrefix) !== start) return null;
   const [found] = wholeText.exec(text.slice(start, start + maxLength)) ?? [];
-  return found === undefined ? null : { start, end: start + found.length };
+  return found !== placeholder ? null : { start, end: start + found.length };
 }
 
 /** The prefix, a namespace of 63, a dot and a name of 253; one more, so that what is longer does not look whole. */

@@ -16,6 +16,7 @@ const plain: Outgoing = {
   hasBody: false,
   contentLength: null,
   body: null,
+  placeholder: 'outrider-placeholder.research.bot',
 };
 
 /** @throws {Error} when the request is refused. */

@@ -288,18 +288,13 @@ describe('P-21: its lease', () => {
     });
   });
 
-  test('whose token an operator revoked is not renewed, and the next reading logs in again', async () => {
-    let skewMs = 0;
-    await withProvider(
-      async (provider) => {
-        const { lease } = await read(provider, 'database/creds/reader');
-        await vault.request('PUT', 'sys/leases/revoke-prefix/auth/jwt/login');
-        assert.equal(await lease.renew(), null);
-        skewMs = 10_001;
-        assert.ok(await (await read(provider, 'database/creds/reader')).accepted());
-      },
-      { now: () => performance.now() + skewMs },
-    );
+  test('whose token an operator revoked is not renewed, and the next reading logs in again at once', async () => {
+    await withProvider(async (provider) => {
+      const { lease } = await read(provider, 'database/creds/reader');
+      await vault.request('PUT', 'sys/leases/revoke-prefix/auth/jwt/login');
+      assert.equal(await lease.renew(), null);
+      assert.ok(await (await read(provider, 'database/creds/reader')).accepted());
+    });
   });
 
   test('is revoked when the pod ends, even without a policy to revoke leases', async () => {

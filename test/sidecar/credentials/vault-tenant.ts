@@ -16,6 +16,8 @@ export interface VaultTenant {
   readonly secretsDirectory: string;
   /** By JWT auth. */
   readonly store: VaultStore;
+  /** A projected token that expires so long from now, or has. */
+  jwt(seconds: number): Promise<string>;
   /** Makes a role that this pod can log in to, with one policy of its name. */
   allow(role: string, policy: string, options?: object): Promise<void>;
   /** API paths that Vault was asked for, with their answers' errors where there were any. */
@@ -37,14 +39,15 @@ export async function createTenant(vault: Omit<Vault, 'process'>): Promise<Vault
   const [tokensDirectory, secretsDirectory] = [join(folder, 'tokens'), join(folder, 'secrets')];
   for (const directory of [tokensDirectory, secretsDirectory]) mkdirSync(directory);
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const jwt = await new SignJWT({})
-    .setProtectedHeader({ alg: 'ES256' })
-    .setSubject(subject)
-    .setAudience(audience)
-    .setIssuedAt()
-    .setExpirationTime('1h')
-    .sign(privateKey);
-  writeFileSync(join(tokensDirectory, storeTokenFile('corp')), jwt);
+  const jwt = async (seconds: number): Promise<string> =>
+    new SignJWT({})
+      .setProtectedHeader({ alg: 'ES256' })
+      .setSubject(subject)
+      .setAudience(audience)
+      .setIssuedAt(Math.floor(Date.now() / 1000) + Math.min(0, seconds - 600))
+      .setExpirationTime(Math.floor(Date.now() / 1000) + seconds)
+      .sign(privateKey);
+  writeFileSync(join(tokensDirectory, storeTokenFile('corp')), await jwt(3600));
   await vault.request('POST', 'sys/auth/jwt', { type: 'jwt' });
   await vault.request('POST', 'auth/jwt/config', {
     jwt_validation_pubkeys: [publicKey.export({ type: 'spki', format: 'pem' })],
@@ -62,6 +65,7 @@ export async function createTenant(vault: Omit<Vault, 'process'>): Promise<Vault
     tokensDirectory,
     secretsDirectory,
     store,
+    jwt,
     async allow(role, policy, options = {}) {
       await vault.request('PUT', `sys/policies/acl/${role}`, { policy });
       await vault.request('POST', `auth/jwt/role/${role}`, {

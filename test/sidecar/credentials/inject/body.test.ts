@@ -18,7 +18,7 @@ const form = 'application/x-www-form-urlencoded';
 
 function post(type: string | null, text: string, more: readonly string[] = []): Outgoing {
   const headers = type === null ? more : ['content-type', type, ...more];
-  return outgoing({ method: 'POST', headers, body: Buffer.from(text) });
+  return outgoing({ method: 'POST', headers, body: Buffer.from(text), placeholder: ours });
 }
 
 describe('body refuses', () => {
@@ -43,6 +43,10 @@ describe('body refuses', () => {
     'a body that is no JSON': [post(json, `${good},`), /more than one JSON document/],
     'a key twice': [post(json, `{"auth":{"key":"${ours}","key":"x"}}`), /has a key twice/],
     'S-22: no placeholder': [post(json, '{"auth":{"key":"x"}}'), /whole value at \/auth\/key/],
+    "S-22: another credential's placeholder": [
+      post(json, `{"auth":{"key":"${placeholder('support', 'tracker-2')}"}}`),
+      /whole value/,
+    ],
     'S-22: a placeholder elsewhere': [post(json, `{"auth":{"note":"${ours}"}}`), /whole value/],
     'S-22: a placeholder as a key': [post(json, `{"auth":{"${ours}":1}}`), /whole value/],
     'S-22: a placeholder with something after it': [

@@ -24,6 +24,7 @@ export function outgoing(changes: Partial<Outgoing> = {}): Outgoing {
     headers: [],
     hasBody: body !== null,
     contentLength: body?.length ?? null,
+    placeholder: 'outrider-placeholder.research.bot',
     ...changes,
     body,
   };

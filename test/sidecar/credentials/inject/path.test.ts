@@ -43,11 +43,14 @@ describe('path refuses', () => {
     ],
     'S-22: in the path and escaped in it': [`/bot${ours}/${ours.replace('o', '%6f')}`],
     'S-22: written with an escape': [`/bot${ours.replace('o', '%6f')}/sendMessage`],
+    "S-22: another credential's placeholder": [`/bot${placeholder('support', 'telegram')}/sendMessage`],
     'S-22: only its beginning': ['/botoutrider-placeholder./sendMessage'],
     'S-22: longer than any name': [`/bot${ours}${'a'.repeat(400)}/sendMessage`],
   };
   for (const [what, [path, query = null]] of Object.entries(misplaced)) {
-    test(what, () => assertRefused(/begin with \/bot/, bot, { value: token }, outgoing({ path, query })));
+    test(what, () =>
+      assertRefused(/begin with \/bot/, bot, { value: token }, outgoing({ path, query, placeholder: ours })),
+    );
   }
 });
 
@@ -64,10 +67,13 @@ describe('path fills', () => {
   };
   for (const [what, [inject, path, expected]] of Object.entries(cases)) {
     test(what, () => {
-      assert.deepEqual(filled(inject, { value: token }, outgoing({ path, query: 'a=1' })), {
-        headers: [],
-        path: expected,
-      });
+      assert.deepEqual(
+        filled(inject, { value: token }, outgoing({ path, query: 'a=1', placeholder: ours })),
+        {
+          headers: [],
+          path: expected,
+        },
+      );
     });
   }
 
@@ -96,7 +102,11 @@ test('whatever the rest of the path, it stays, and the secret stands once', () =
   );
   fc.assert(
     fc.property(fc.string({ unit: character }), (rest) => {
-      const { path } = filled(bot, { value: token }, outgoing({ path: `/bot${ours}/${rest}` }));
+      const { path } = filled(
+        bot,
+        { value: token },
+        outgoing({ path: `/bot${ours}/${rest}`, placeholder: ours }),
+      );
       assert.equal(path, `/bot${token}/${rest}`);
     }),
   );
