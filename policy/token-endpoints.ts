@@ -39,13 +39,11 @@ export const tokenEndpoints: readonly TokenEndpoint[] = [
   { provider: 'DigitalOcean', url: 'https://cloud.digitalocean.com/v1/oauth/token' },
   // https://discord.com/developers/docs/topics/oauth2
   { provider: 'Discord', url: 'https://discord.com/api/oauth2/token' },
-  { provider: 'Discord', url: 'https://discord.com/api/v10/oauth2/token' },
   // https://developers.docusign.com/platform/auth/
   { provider: 'DocuSign', url: 'https://account.docusign.com/oauth/token' },
   { provider: 'DocuSign, demo', url: 'https://account-d.docusign.com/oauth/token' },
   // https://www.dropbox.com/developers/documentation/http/documentation#oauth2-token
   { provider: 'Dropbox', url: 'https://api.dropboxapi.com/oauth2/token' },
-  { provider: 'Dropbox', url: 'https://api.dropbox.com/oauth2/token' },
   // https://developers.figma.com/docs/rest-api/authentication/
   { provider: 'Figma', url: 'https://api.figma.com/v1/oauth/token' },
   { provider: 'Figma', url: 'https://api.figma.com/v1/oauth/refresh' },

@@ -16,13 +16,16 @@ export function compileTells(paths: readonly string[]): MayHavePath {
   const firsts = new Int32Array(Math.max(...[...tells].map(({ length }) => length)) + 1);
   for (const tell of tells) firsts[tell.length] = (firsts[tell.length] ?? 0) | firstBit(tell);
   return ({ path, segments, opens }) => {
-    // What is split, cut or decoded again, or has a format at its end, gives other segments.
-    if (opens.length > 0 || path.includes('%') || segments.at(-1)?.includes('.') === true) return true;
+    // What is split, cut or has a format at its end gives other segments.
+    if (opens.length > 0 || segments.at(-1)?.includes('.') === true) return true;
+    let length = 0;
     for (const segment of segments) {
+      length += 1 + segment.length;
       const isLikely = ((firsts[segment.length] ?? 0) & firstBit(segment)) !== 0;
       if (isLikely && tells.has(segment.toLowerCase())) return true;
     }
-    return false;
+    // Something was decoded, and some server may decode it again.
+    return length !== path.length;
   };
 }
 

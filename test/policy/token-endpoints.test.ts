@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { createReading } from '../../policy/reading.ts';
 import { isShippedTokenEndpoint, microsoftHosts, tokenEndpoints } from '../../policy/token-endpoints.ts';
 import { canonicalRequest } from '../support/canonical-request.ts';
+import { linesOf } from './minting/page.ts';
 
 describe('a URL is no shipped token endpoint', () => {
   const urls: Record<string, string> = {
@@ -71,4 +73,13 @@ describe('every shipped token endpoint', () => {
       assert.notEqual(reading.minting(), null, url);
     }
   });
+});
+
+it('docs/credentials/token-endpoints.md has every endpoint, and no other', () => {
+  const page = readFileSync(new URL('../../docs/credentials/token-endpoints.md', import.meta.url), 'utf8');
+  const microsoft = microsoftHosts.map((host) => `- Microsoft: \`https://${host}/TENANT/oauth2/v2.0/token\``);
+  assert.deepEqual(linesOf(page, 'The list'), [
+    ...tokenEndpoints.map(({ provider, url }) => `- ${provider}: \`${url}\``),
+    ...microsoft,
+  ]);
 });

@@ -1,10 +1,12 @@
 // The list as data: what its lookup relies on, and that the documentation has all of it.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { it } from 'node:test';
 import { mintingEndpoints } from '../../../policy/minting/lookup.ts';
 import { tellOf } from '../../../policy/minting/tells.ts';
 import { hostPattern, pathPattern } from '../../../policy/resources/names.ts';
+import { linesOf, mintingLine } from './page.ts';
 
 it('no name stands for two entries', () => {
   const names = mintingEndpoints.map(({ name }) => name);
@@ -39,4 +41,12 @@ it('what is listed for any host has paths of two segments at least, so that no o
       assert.ok(literal.length > 1 || literal[0] === 'oauth_token.do', path);
     }
   }
+});
+
+it('docs/credentials/minting-endpoints.md has every entry, and no other', () => {
+  const page = readFileSync(
+    new URL('../../../docs/credentials/minting-endpoints.md', import.meta.url),
+    'utf8',
+  );
+  assert.deepEqual(linesOf(page, 'The list'), mintingEndpoints.map(mintingLine));
 });
