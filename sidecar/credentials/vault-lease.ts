@@ -21,8 +21,10 @@ const worthKeeping = 0.9;
 
 /** @returns null for a secret without one, such as a static role's. */
 export function createVaultLease({ answer, login, atMs, now }: VaultLeaseOptions): Lease | null {
-  const { lease_id: id, lease_duration: seconds, renewable } = answer as Readonly<Record<string, unknown>>;
-  if (typeof id !== 'string' || id === '' || typeof seconds !== 'number' || seconds <= 0) return null;
+  const { lease_id: id, lease_duration: given, renewable } = answer as Readonly<Record<string, unknown>>;
+  if (typeof id !== 'string' || id === '') return null;
+  // Whole seconds, cut off: less than one is 0, and yet a lease.
+  const seconds = Math.max(1, typeof given === 'number' ? given : 1);
   const release = login.hold('lease');
   let endsAtMs = atMs + seconds * 1000;
   let isRevoked = false;
@@ -33,13 +35,13 @@ export function createVaultLease({ answer, login, atMs, now }: VaultLeaseOptions
   async function renewed(): Promise<boolean> {
     const fromMs = now();
     try {
-      const given = (await login.call({
+      const renewal = (await login.call({
         path: 'sys/leases/renew',
         body: { lease_id: id, increment: seconds },
         refusal: leaseFailure,
       })) as { lease_duration?: unknown };
-      if (typeof given.lease_duration !== 'number') return false;
-      endsAtMs = fromMs + given.lease_duration * 1000;
+      if (typeof renewal.lease_duration !== 'number') return false;
+      endsAtMs = fromMs + renewal.lease_duration * 1000;
       return true;
     } catch (error) {
       if ((error as SidecarError).code === 'VAULT_PERMISSION_DENIED') return false;
@@ -50,11 +52,11 @@ export function createVaultLease({ answer, login, atMs, now }: VaultLeaseOptions
   return {
     durationMs,
     async renew() {
-      if (isRevoked || (renewable === true && !(await renewed()))) return null;
-      const enoughMs = durationMs * worthKeeping;
-      if (endsAtMs - now() < enoughMs) return null;
-      if (login.endsAtMs() < endsAtMs || login.dueAtMs() <= now()) await login.extend();
-      return leftMs() < enoughMs ? null : leftMs();
+      if (isRevoked) return null;
+      const isKnown = renewable !== true || (await renewed());
+      // Also for what is made next, which must not end with a token that is gone, or nearly.
+      if (!isKnown || login.endsAtMs() - now() < durationMs || login.dueAtMs() <= now()) await login.extend();
+      return isKnown && leftMs() >= durationMs * worthKeeping ? leftMs() : null;
     },
     async revoke() {
       if (isRevoked) return;
