@@ -4,8 +4,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { agentVariables } from '../policy/agent-environment.ts';
-import { placeholder, placeholderFile } from '../policy/contract.ts';
+import { agentVariables, placeholdersOf } from '../policy/agent-environment.ts';
 import type { Audit } from '../sidecar/audit/record.ts';
 import { compileSnapshot, createStaticSnapshots } from '../sidecar/control/snapshot.ts';
 import { createAwsProvider } from '../sidecar/credentials/aws.ts';
@@ -86,7 +85,12 @@ export async function run(options: RunOptions): Promise<number> {
     const { port } = await proxy.listen(0, ['127.0.0.1']);
     const variables = agentVariables({ proxyPort: port, trustDirectory });
     await placeholders.settled();
-    const names = placeholderVariables(resources, agent, Object.keys(ruleset.credentials), trustDirectory);
+    const names = placeholderVariables(
+      resources,
+      agent.namespace,
+      Object.keys(ruleset.credentials),
+      trustDirectory,
+    );
     return await runCommand(options.command, {
       ...process.env,
       ...Object.fromEntries([...variables, ...names]),
@@ -106,19 +110,17 @@ const printDecisions: Audit = {
 
 function placeholderVariables(
   resources: readonly AnyResource[],
-  { namespace }: { readonly namespace: string },
+  namespace: string,
   bound: readonly string[],
   trustDirectory: string,
 ): [name: string, value: string][] {
-  return resources.flatMap((resource) => {
-    const { kind, metadata, spec } = resource;
-    if (kind !== 'AgentCredential' || metadata.namespace !== namespace || !bound.includes(metadata.name))
-      return [];
-    const value = placeholder(namespace, metadata.name);
-    const variables = (spec.placeholderEnv ?? []).map((name): [string, string] => [name, value]);
-    const file = join(trustDirectory, placeholderFile(metadata.name));
-    return spec.placeholderFile === undefined ? variables : [...variables, [spec.placeholderFile.env, file]];
+  const credentials = resources.flatMap((resource) => {
+    const { kind, metadata } = resource;
+    const isBound =
+      kind === 'AgentCredential' && metadata.namespace === namespace && bound.includes(metadata.name);
+    return isBound ? [resource] : [];
   });
+  return placeholdersOf(credentials, { namespace, trustDirectory }).map(({ env, value }) => [env, value]);
 }
 
 /** Signals reach the command; what becomes of it is the answer. */

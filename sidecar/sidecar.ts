@@ -13,6 +13,7 @@ import { createOperatorStream } from './control/operator-stream.ts';
 import { createPolicyState } from './control/policy-state.ts';
 import { createReports } from './control/reports.ts';
 import { createAwsProvider } from './credentials/aws.ts';
+import { logCredentials } from './credentials/credential-log.ts';
 import { createCredentials } from './credentials/credentials.ts';
 import { createFileProvider } from './credentials/file.ts';
 import { createPlaceholderFiles } from './credentials/placeholder-files.ts';
@@ -70,6 +71,7 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
     },
     dial: egress.dial,
   });
+  const stopLogging = logCredentials(credentials, diagnostics);
   const tally = createShadowTally();
   const reports = createReports({ endpoint, state: snapshots, credentials, shadow: tally, diagnostics });
   const limits = createLimits({ endpoint, stateDirectory: paths.state, diagnostics });
@@ -115,6 +117,7 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
       stream.close();
       reports.close();
       placeholders.close();
+      stopLogging();
       await proxy.close();
       await Promise.all([audit.close(), credentials.close(), limits.close(), health.close()]);
     },

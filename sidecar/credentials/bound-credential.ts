@@ -5,7 +5,7 @@ import type { RulesetCredential } from '../../policy/ruleset-credential.ts';
 import { asSidecarError, type SidecarError } from '../errors.ts';
 import { createCachedValue, type CachedValue, type FreshValue } from './cached-value.ts';
 import { checkMaterial, isMinting, mint } from './inject/inject.ts';
-import type { Material } from './material.ts';
+import { isSameMaterial, type Material } from './material.ts';
 import type { Provider, Providers, SourceReading, Stores, VersionedSource } from './provider.ts';
 import type { TokenCaller } from './token-caller.ts';
 
@@ -80,7 +80,7 @@ export function createBoundCredential(options: BoundCredentialOptions): BoundCre
           // What the endpoint does not accept may have been rotated since it was read.
           if (asSidecarError(error).code !== 'MINT_REFUSED') throw error;
           const other = await secret.replace(material);
-          if (other === material) throw error;
+          if (isSameMaterial(other, material)) throw error;
           return mintFrom(minting, other, versioned);
         }
       },

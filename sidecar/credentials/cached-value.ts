@@ -5,7 +5,7 @@
 //   … at 75 to 90 %    → read again, in the background
 //   under a lease      → at two thirds the lease is renewed; where it cannot be, another value takes its place
 //   read failed        → the old value is served while it lives, then the failure is; the next read comes after
-//                        1 s, 2 s, 4 s … 30 s, or when a request needs it (P-20, P-21)
+//                        1 s, 2 s, 4 s … 30 s, or after 1 s, 2 s, 3 s when a request needs it (P-20, P-21)
 //   refused upstream   → read again at once, but at longer and longer intervals while that does not help
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -66,6 +66,8 @@ const renewFrom = 2 / 3;
 const renewSpread = 0.1;
 const minReadGapMs = 1000;
 const maxRetryDelayMs = 30_000;
+/** A reading that fails is up to three calls (the AWS SDK's attempts; Vault's two, and its health when it is sealed). */
+const maxFailureLifeMs = 3000;
 /** A value that was good for so long is refused because it was rotated, not because each one is. */
 const provenMs = 5000;
 /** Requests with a value that was replaced meanwhile may still be under way. */
@@ -98,7 +100,7 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
 
   /** Never rejects: what came of it is in `held` and `failure`. */
   function load(): Promise<void> {
-    if (isDropped || (failure !== null && now() - readEndedAtMs < minReadGapMs)) return Promise.resolve();
+    if (isDropped) return Promise.resolve();
     reading ??= attempt(readOnce);
     return reading;
   }
@@ -167,6 +169,12 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
     if (isNews) onChange();
   }
 
+  /** P-20: requests that need a value do not ask a failing source more often than it bears. */
+  function isFailureFresh(): boolean {
+    const lifeMs = Math.min(maxFailureLifeMs, minReadGapMs * 2 ** (failuresInRow - 1));
+    return failure !== null && now() - readEndedAtMs < lifeMs;
+  }
+
   function retire(lease: Lease): void {
     const end = (): void => {
       retired.delete(lease);
@@ -180,7 +188,7 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
   }
 
   async function loaded(): Promise<Material> {
-    await load();
+    if (reading !== null || !isFailureFresh()) await load();
     if (isDropped) throw new SidecarError('CREDENTIAL_UNBOUND');
     const value = live();
     if (value === null) throw failure ?? new SidecarError('SIDECAR_FAILED');
@@ -208,7 +216,10 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
       replacedAtMs = now();
       replacements += 1;
       // What was read less than a second ago may have been read just before it changed.
-      reading = sleep(Math.max(0, readStartedAtMs + minReadGapMs - now())).then(() => attempt(readOnce));
+      reading = sleep(Math.max(0, readStartedAtMs + minReadGapMs - now())).then(() => {
+        // Dropped meanwhile: the session with its source was given up, and is not to be opened again (P-11).
+        if (!isDropped) return attempt(readOnce);
+      });
       return loaded();
     },
     refresh() {

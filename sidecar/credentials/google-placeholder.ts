@@ -103,12 +103,14 @@ export function answerTokenRequest(
  * @param token a JSON Web Token; its signature is not looked at, since it says as little as its absence.
  * @returns namespace.name, as in a placeholder; null for any other token.
  */
-export function credentialOfToken(token: string, held: HeldPlaceholders): string | null {
+export function credentialOfToken(token: string): string | null {
   const claims = claimsOf(token);
   if (claims === null) return null;
-  const named = [claims.get('iss'), claims.get('email')];
-  const credential = held.credentials.find((name) => named.includes(emailOf(held.namespace, name)));
-  return credential === undefined ? null : `${held.namespace}.${credential}`;
+  const emails = [claims.get('iss'), claims.get('email')].filter((claim) => typeof claim === 'string');
+  const email = emails.find((claim) => claim.endsWith(emailDomain));
+  const [, credential, namespace] =
+    /^([a-z0-9][a-z0-9.-]*)\.([a-z0-9-]+)$/.exec(email?.slice(0, -emailDomain.length) ?? '') ?? [];
+  return credential === undefined ? null : `${namespace}.${credential}`;
 }
 
 /** No name of a namespace has a dot, so no two credentials share one. */

@@ -19,7 +19,8 @@ export interface TokenCaller {
 
 /** A token endpoint that thinks longer is down; a login there takes one round trip of its own. */
 const timeoutMs = 10_000;
-const maxAnswerBytes = 256 * 1024;
+/** GitHub echoes all that it knows of each repository that a token is narrowed to: about 6 KiB, of at most 64. */
+const maxAnswerBytes = 1024 * 1024;
 
 /** What a GitHub App's tokens are minted at; the path is the minter's, and no resource can name it. */
 const githubApi = 'https://api.github.com';

@@ -25,7 +25,8 @@ export type CallVault = (call: VaultCall, token: string | null) => Promise<unkno
 export function createVaultCalls(client: VaultClient): CallVault {
   async function isSealed(): Promise<boolean> {
     try {
-      await client.read('sys/health');
+      // Its answer to a sealed Vault is a 503, too, which is not to be asked for again.
+      await client.read('sys/health', { attempts: 1 });
       return false;
     } catch (error) {
       return (refusedAnswer(error)?.body as { sealed?: unknown } | null)?.sealed === true;

@@ -4,6 +4,7 @@
 
 import { placeholderPrefix } from '../../policy/contract.ts';
 import { refuse, type Refusal } from '../../policy/refusal.ts';
+import { credentialOfToken } from '../credentials/google-placeholder.ts';
 import type { Places } from '../credentials/inject/injector.ts';
 
 export interface FoundPlaceholders {
@@ -19,6 +20,8 @@ const none: FoundPlaceholders = { placeholder: null, at: [] };
 
 /** Namespace (a DNS label) and name (a DNS subdomain) of an AgentCredential. */
 const placeholderPattern = /^outrider-placeholder\.([a-z0-9-]{1,63}\.[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)/;
+/** What a token that an SDK signed with a placeholder file is in; longer ones are none of ours. */
+const tokenPattern = /^bearer (eyJ[\w-]{1,4096}\.[\w-]{1,4096}\.[\w-]{1,1024})$/i;
 const basicPattern = /^basic ([A-Za-z0-9+/]+={0,2})$/i;
 
 /**
@@ -50,7 +53,7 @@ export function findPlaceholders(
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] ?? '';
     const value = headers[index + 1] ?? '';
-    refusal ??= look(name === 'authorization' ? withoutBasic(value) : value, { kind: 'header', name });
+    refusal ??= look(name === 'authorization' ? spelled(value) : value, { kind: 'header', name });
   }
   if (query?.includes(`=${placeholderPrefix}`) === true) {
     for (const pair of query.split('&')) {
@@ -90,9 +93,13 @@ function isPlaced(place: PlaceholderPlace, places: Places): boolean {
   return (place.kind === 'header' ? places.headers : places.query).includes(place.name);
 }
 
-function withoutBasic(authorization: string): string {
+/** In the clear, where Basic encodes it or an SDK signed with its file. */
+function spelled(authorization: string): string {
   const encoded = basicPattern.exec(authorization)?.[1];
-  return encoded === undefined ? authorization : Buffer.from(encoded, 'base64').toString('latin1');
+  if (encoded !== undefined) return Buffer.from(encoded, 'base64').toString('latin1');
+  const token = tokenPattern.exec(authorization)?.[1];
+  const credential = token === undefined ? null : credentialOfToken(token);
+  return credential === null ? authorization : `${placeholderPrefix}${credential}`;
 }
 
 function decoded(name: string): string {

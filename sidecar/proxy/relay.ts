@@ -6,6 +6,7 @@ import type { Dispatcher } from 'undici';
 import { decisionHeader } from '../../policy/contract.ts';
 import type { UsageReader } from '../../policy/limits/usage.ts';
 import type { Refusal } from '../../policy/refusal.ts';
+import type { RulesetInject } from '../../policy/ruleset-credential.ts';
 import { upstreamStatus } from './respond.ts';
 import { refusalOfFailure } from './upstream-failure.ts';
 
@@ -33,8 +34,10 @@ export interface RelayOptions {
   readonly response: ServerResponse;
   /** Asked right before the first byte is written to the upstream. */
   readonly recheck: () => Refusal | null;
-  /** Whether to send the request once more instead of passing this answer on. */
-  readonly onUnauthorized: () => Promise<boolean>;
+  /** How the credential was put on the request, if one was. */
+  readonly inject: RulesetInject | null;
+  /** An answer may say that the secret is no longer the one: whether to send the request once more instead of passing it on. */
+  readonly onRotated: () => Promise<boolean>;
   /** Whether the request's body has arrived whole; else the agent's connection cannot go on after the answer. */
   readonly isBodyRead: () => boolean;
   /** Whether the agent gets the status and nothing else of the answer. */
@@ -50,14 +53,14 @@ const betweenConnections = new Set(
 );
 
 export function createRelay(options: RelayOptions): Relay {
-  const { host, response, recheck, onUnauthorized, isBodyRead, statusOnly } = options;
+  const { host, response, recheck, inject, onRotated, isBodyRead, statusOnly } = options;
   const { promise: done, resolve } = Promise.withResolvers<RelayOutcome>();
   let controller: Dispatcher.DispatchController | null = null;
   let isOver = false;
   let status: number | null = null;
   let bytes = 0;
   let usage: Pick<UsageReader, 'push'> | null = null;
-  /** While an answer of 401 waits for another secret; that to a HEAD may end meanwhile, having no body to pause. */
+  /** While such an answer waits for another secret; that to a HEAD may end meanwhile, having no body to pause. */
   let isHeld = false;
   let hasEnded = false;
 
@@ -104,7 +107,7 @@ export function createRelay(options: RelayOptions): Relay {
   async function hold(answered: number, headers: IncomingHeaders): Promise<void> {
     isHeld = true;
     controller?.pause();
-    const retry = await onUnauthorized();
+    const retry = await onRotated();
     if (isOver) return;
     if (retry) {
       finish({ kind: 'retry' });
@@ -129,7 +132,7 @@ export function createRelay(options: RelayOptions): Relay {
     onResponseStart: (_controller, answered, headers) => {
       if (upstreamStatus.isInterim(answered) || isOver) return;
       status = answered;
-      if (upstreamStatus.isUnauthorized(answered)) hold(answered, headers).catch(onFailure);
+      if (upstreamStatus.mayBeRotated(answered, inject)) hold(answered, headers).catch(onFailure);
       else writeHead(answered, headers);
     },
     onResponseData: (started, chunk) => {

@@ -5,6 +5,7 @@ import { decisionHeader, heartbeatSeconds } from '../../policy/contract.ts';
 import type { Closest, Decision } from '../../policy/decision.ts';
 import { reasons, type Reason } from '../../policy/reasons.ts';
 import type { Refusal } from '../../policy/refusal.ts';
+import type { RulesetInject } from '../../policy/ruleset-credential.ts';
 import { STATUS_CODES } from '../node-http.ts';
 
 const statuses: Readonly<Record<Reason, number>> = {
@@ -121,8 +122,12 @@ export function encodeProblem(problem: Problem): string {
 export const upstreamStatus = {
   /** Before the answer proper: we answer `Expect` ourselves and pass none of them on. */
   isInterim: (status: number): boolean => status < 200,
-  /** What a rotated credential gets. */
-  isUnauthorized: (status: number): boolean => status === 401,
+  /**
+   * What a rotated credential gets. AWS says it with the status of a denied action, and in the answer's body alone which of
+   * the two it is.
+   */
+  mayBeRotated: (status: number, inject: RulesetInject | null): boolean =>
+    status === 401 || (status === 403 && inject?.kind === 'awsSigV4'),
   /** RFC 9110 section 8.6 forbids Content-Length there. */
   forbidsLength: (status: number): boolean => status === 204,
 } as const;

@@ -80,7 +80,7 @@ export interface TokenRequest {
 
 export interface TokenAnswer {
   readonly status: number;
-  /** At most 256 KiB. */
+  /** At most 1 MiB. */
   readonly body: string;
 }
 
