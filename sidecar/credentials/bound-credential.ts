@@ -110,8 +110,8 @@ export function createBoundCredential(options: BoundCredentialOptions): BoundCre
   }
 
   return {
-    get: usable.get,
-    replace: usable.replace,
+    get: () => usable.get(),
+    replace: (refused) => usable.replace(refused),
     report() {
       const failure = failureNow();
       const rotation = secret.state().rotatedAt;

@@ -122,6 +122,12 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
     reading = null;
   }
 
+  async function readAfter(delayMs: number): Promise<void> {
+    await sleep(delayMs);
+    // Dropped meanwhile: the session with its source was given up, and is not to be opened again (P-11).
+    if (!isDropped) await attempt(readOnce);
+  }
+
   async function readOnce(startedAtMs: number): Promise<void> {
     const fresh = await read();
     if (isDropped) void fresh.lease?.revoke();
@@ -216,10 +222,7 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
       replacedAtMs = now();
       replacements += 1;
       // What was read less than a second ago may have been read just before it changed.
-      reading = sleep(Math.max(0, readStartedAtMs + minReadGapMs - now())).then(() => {
-        // Dropped meanwhile: the session with its source was given up, and is not to be opened again (P-11).
-        if (!isDropped) return attempt(readOnce);
-      });
+      reading = readAfter(Math.max(0, readStartedAtMs + minReadGapMs - now()));
       return loaded();
     },
     refresh() {

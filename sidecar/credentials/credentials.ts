@@ -129,7 +129,7 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     },
     async close() {
       stopListening();
-      for (const name of [...bound.keys()]) drop(name);
+      for (const name of bound.keys()) drop(name);
       await forgetSessions();
     },
   };

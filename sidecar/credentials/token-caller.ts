@@ -1,7 +1,6 @@
 // Calls to token endpoints: over the same checked connections as agents' requests take, to a shipped URL or to an
 // AgentDestination, and nowhere that a namespaced resource could name by itself.
 
-import type { Socket } from 'node:net';
 import { Agent } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TokenEndpoint } from '../../policy/ruleset-credential.ts';
@@ -92,14 +91,24 @@ function unknown(): SidecarError {
 function createDiallingAgent(dial: Dial, place: Place): Agent {
   const agent = new Agent({ keepAlive: false, maxSockets: 1 });
   agent.createConnection = (_options, done) => {
-    dial(place).then(
-      (socket: Socket) => done?.(null, socket as Duplex),
-      (error: unknown) => done?.(asCallError(error), undefined as unknown as Duplex),
-    );
-    return undefined as unknown as Duplex;
+    void connect(done);
+    return null;
   };
+
+  async function connect(done: CreateConnectionDone): Promise<void> {
+    try {
+      done?.(null, await dial(place));
+    } catch (error) {
+      done?.(asCallError(error), noSocket);
+    }
+  }
+
   return agent;
 }
+
+type CreateConnectionDone = Parameters<Agent['createConnection']>[1];
+/** Node looks at it only where there is no error. */
+const noSocket = undefined as unknown as Duplex;
 
 /** What the dialler refuses is a refusal of a request; here it is a failure of ours. */
 function asCallError(error: unknown): Error {

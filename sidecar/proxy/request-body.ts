@@ -24,7 +24,7 @@ export function createRequestBody(
   transform.on('error', () => {}); // told by the relay, as below
   transform.on('close', () => source.stream.destroy());
   source.stream.pipe(transform);
-  return { stream: transform, bytes: source.bytes };
+  return { stream: transform, bytes: () => source.bytes() };
 }
 
 function createSource(message: IncomingMessage, prefix: BodyPrefix | null): RequestBody {

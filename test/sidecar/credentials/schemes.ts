@@ -265,6 +265,6 @@ function acceptsOAuth1(
     method,
     data: Object.fromEntries(new URLSearchParams(body)),
   };
-  const expected = library.getSignature(asked, secrets.tokenSecret, data as unknown as OAuth.Data);
+  const expected = library.getSignature(asked, secrets.tokenSecret, data);
   return shown.get('oauth_signature') === expected && shown.get('oauth_version') === '1.0';
 }

@@ -1,5 +1,5 @@
 // Refunds at Stripe. Its own HTTP client takes no proxy from the environment; that of fetch does.
-import Stripe from 'stripe';
+import { Stripe } from 'stripe';
 
 const stripe = new Stripe(process.env['STRIPE_API_KEY'] ?? '', {
   httpClient: Stripe.createFetchHttpClient(),
