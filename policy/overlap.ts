@@ -42,8 +42,17 @@ export function matchesOverlapWithin(
   b: RulesetMatch,
   budget: OverlapBudget,
 ): boolean | null {
+  return isAffordable(a, b, budget) ? matchesOverlap(a, b) : null;
+}
+
+/** As `matchCovers`, which errs on the side of no, also where the budget does not reach. */
+export function matchCoversWithin(wide: RulesetMatch, narrow: RulesetMatch, budget: OverlapBudget): boolean {
+  return isAffordable(wide, narrow, budget) && matchCovers(wide, narrow);
+}
+
+function isAffordable(a: RulesetMatch, b: RulesetMatch, budget: OverlapBudget): boolean {
   budget.left -= lengthOf(a.hosts) * lengthOf(b.hosts) + lengthOf(a.paths) * lengthOf(b.paths);
-  return budget.left < 0 ? null : matchesOverlap(a, b);
+  return budget.left >= 0;
 }
 
 function lengthOf(patterns: List): number {
@@ -122,23 +131,29 @@ function textsOverlap(a: string, b: string): boolean {
 
 /** What `**` of the narrow one stands for must be inside a `**` of the wide one. */
 function partsCover(wide: readonly Part[], narrow: readonly Part[]): boolean {
-  let reached = enter(new Set([0]), wide);
+  let reached = new Uint8Array(wide.length + 1);
+  let next = new Uint8Array(wide.length + 1);
+  reached[0] = 1;
+  enter(reached, wide);
   for (const part of narrow) {
-    const next = new Set<number>();
-    for (const at of reached) {
-      const own = wide[at];
-      if (own === anyNumber) next.add(at);
-      else if (own !== undefined && part !== anyNumber && textCovers(own, part)) next.add(at + 1);
+    next.fill(0);
+    for (let at = 0; at < wide.length; at += 1) {
+      if (reached[at] === 0) continue;
+      const own = wide[at] as Part;
+      if (own === anyNumber) next[at] = 1;
+      else if (part !== anyNumber && textCovers(own, part)) next[at + 1] = 1;
     }
-    reached = enter(next, wide);
+    enter(next, wide);
+    [reached, next] = [next, reached];
   }
-  return reached.has(wide.length);
+  return reached[wide.length] === 1;
 }
 
 /** A `**` may stand for nothing. */
-function enter(positions: Set<number>, parts: readonly Part[]): Set<number> {
-  for (const at of positions) if (parts[at] === anyNumber) positions.add(at + 1);
-  return positions;
+function enter(reached: Uint8Array, parts: readonly Part[]): void {
+  for (let at = 0; at < parts.length; at += 1) {
+    if (reached[at] === 1 && parts[at] === anyNumber) reached[at + 1] = 1;
+  }
 }
 
 /** A star of the narrow one is an ordinary character to the wide one, which only a star of its own takes. */

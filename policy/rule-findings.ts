@@ -61,7 +61,7 @@ function whenProblems(when: string | undefined): readonly Problem[] {
 }
 
 /** Of one of up to 64 rules; beyond it nothing is said, and the sidecar refuses all the same. */
-const maxCompared = 10_000_000;
+const maxCompared = 4_000_000;
 
 export function findOutsideCeiling(
   rule: Rule,

@@ -2,7 +2,7 @@
 // credential for the same requests.
 
 import type { CheckContext } from './check-context.ts';
-import { matchCovers, matchesOverlap } from './overlap.ts';
+import { matchCovers, matchCoversWithin, matchesOverlapWithin } from './overlap.ts';
 import { isParsed, parseOnce, type Finding } from './parse.ts';
 import type { AgentPolicy, ClusterAgentPolicy } from './resources/kinds.ts';
 import type { ClusterRule, Rule } from './resources/rule.ts';
@@ -11,6 +11,8 @@ import type { RulesetMatch } from './ruleset.ts';
 
 /** Comparing every rule with every other is quadratic; beyond so many the findings are not complete. */
 const maxCompared = 4096;
+/** Pairs of characters of patterns, for each rule: a policy of 64 that are as long as can be takes a second or two. */
+const maxCharacters = 4_000_000;
 
 export function findShadows(
   rule: Rule,
@@ -51,11 +53,14 @@ function findDenied(
     .filter(({ spec }) => spec.mode === 'Enforce' && spec.agents.serviceAccounts === undefined)
     .filter(({ spec }) => selectsLabels(spec.agents.namespaceSelector ?? {}, namespaceLabels))
     .flatMap(({ metadata, spec }) => (spec.rules ?? []).map((guard) => ({ by: metadata.name, guard })));
+  const budget = { left: maxCharacters };
   const denying = [...own, ...cluster]
     .slice(0, maxCompared)
     .find(
       ({ guard }) =>
-        guard.action === 'Deny' && isUnconditional(guard) && matchCovers(matchOf(guard), matchOf(rule)),
+        guard.action === 'Deny' &&
+        isUnconditional(guard) &&
+        matchCoversWithin(matchOf(guard), matchOf(rule), budget),
     );
   if (denying === undefined) return [];
   return [
@@ -71,6 +76,7 @@ function findDenied(
 /** Within one policy alone: what another policy grants is that one's to take back. */
 function findRepeated(rule: Rule, at: string, { spec }: AgentPolicy): readonly Finding[] {
   if (!addsNothing(rule)) return [];
+  const budget = { left: maxCharacters };
   const wider = (spec.rules ?? []).find(
     (other) =>
       other.name !== rule.name &&
@@ -78,7 +84,7 @@ function findRepeated(rule: Rule, at: string, { spec }: AgentPolicy): readonly F
       other.credential === rule.credential &&
       addsNothing(other) &&
       isUnconditional(other) &&
-      matchCovers(matchOf(other), matchOf(rule)) &&
+      matchCoversWithin(matchOf(other), matchOf(rule), budget) &&
       // Of two equal ones the first by name stays.
       (!matchCovers(matchOf(rule), matchOf(other)) || !isUnconditional(rule) || other.name < rule.name),
   );
@@ -105,13 +111,14 @@ function findAmbiguous(
     .filter(({ spec }) => maySelectBoth(spec.agents, policy.spec.agents))
     .flatMap(({ metadata, spec }) => (spec.rules ?? []).map((other) => ({ by: metadata.name, other })))
     .slice(0, maxCompared);
+  const budget = { left: maxCharacters };
   const rival = rivals.find(
     ({ other }) =>
       other.action !== 'Deny' &&
       other.github === undefined &&
       other.credential !== undefined &&
       other.credential !== credential &&
-      matchesOverlap(matchOf(rule), matchOf(other)),
+      matchesOverlapWithin(matchOf(rule), matchOf(other), budget) === true,
   );
   if (rival === undefined) return [];
   return [
