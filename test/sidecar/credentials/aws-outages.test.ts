@@ -97,7 +97,7 @@ describe('P-22: an outage of Secrets Manager is a code, within bounds', () => {
       'AWS_ANSWER_UNREADABLE',
       1,
     ],
-    'a redirect, which is not followed': [
+    'H-60: a redirect, which is not followed': [
       answer(307, '', { location: 'https://127.0.0.1:1/canary' }),
       'AWS_ANSWER_UNREADABLE',
       1,

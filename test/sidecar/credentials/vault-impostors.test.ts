@@ -109,7 +109,7 @@ async function poseAs(
 
 describe('refused', () => {
   for (const status of [301, 302, 303, 307, 308]) {
-    test(`S-13: a redirect (${status}), which is not followed with the token`, async () => {
+    test(`H-60, S-13: a redirect (${status}), which is not followed with the token`, async () => {
       const thief = await pose((_, response) => response.end('{}'));
       const location = `${thief.store.address}/v1/steal`;
       const first = await pose((_, response) => response.writeHead(status, { location }).end());
