@@ -16,7 +16,12 @@ const closed: Record<string, readonly string[]> = {
   'carrier-grade NAT': ['100.64.0.0', '100.127.255.255'],
   'K-06: metadata of Alibaba Cloud': ['100.100.100.200'],
   loopback: ['127.0.0.1', '127.255.255.255', '::1'],
-  'K-06: link-local and cloud metadata': ['169.254.0.0', '169.254.169.254', '169.254.170.2', '169.254.170.23'],
+  'K-06: link-local and cloud metadata': [
+    '169.254.0.0',
+    '169.254.169.254',
+    '169.254.170.2',
+    '169.254.170.23',
+  ],
   'node-local DNS': ['169.254.20.10'],
   'private 172.16/12': ['172.16.0.0', '172.31.255.255'],
   'K-06: IETF assignments and metadata of Oracle': ['192.0.0.0', '192.0.0.192', '192.0.0.255'],
