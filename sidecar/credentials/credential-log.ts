@@ -14,16 +14,17 @@ export function logCredentials(
 
   return credentials.onChange(() => {
     for (const report of credentials.report()) {
-      const { name, state, code = null, field = null, message = null, rotatedAt = '' } = report;
+      const { name, state, code, field, message, rotatedAt } = report;
       const news = [state, message, rotatedAt].join('\n');
       const isNews = said.get(name) !== news && state !== 'Pending';
       said.set(name, news);
-      if (isNews) diagnostics.happened(eventOf(report), { credential: name, code, field, message });
+      const failure = code === undefined ? {} : { code, field: field ?? null, message: message ?? null };
+      if (isNews) diagnostics.happened(eventOf(report), { credential: name, ...failure });
     }
   });
 }
 
 function eventOf({ state, rotatedAt }: CredentialReport): string {
-  if (state === 'Failing') return 'credential failing';
-  return rotatedAt === undefined ? 'credential resolved' : 'credential rotated';
+  if (state === 'Failing') return 'credential_failing';
+  return rotatedAt === undefined ? 'credential_resolved' : 'credential_rotated';
 }

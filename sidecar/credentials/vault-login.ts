@@ -26,7 +26,7 @@ export interface VaultLogin {
   isIn(answer: unknown): boolean;
   /** Has it revoked as soon as nobody holds it. */
   retire(): void;
-  /** Revokes it and all leases under it now, as far as Vault can be reached. */
+  /** Revokes it and all leases under it as soon as no call is under way, as far as Vault can be reached. */
   end(): Promise<void>;
 }
 
@@ -58,6 +58,7 @@ export function createVaultLogin({ call, answer, atMs, now }: VaultLoginOptions)
   let extending: Promise<void> | null = null;
   let retired = false;
   let ended = false;
+  let onIdle: (() => void) | null = null;
   live(atMs, firstLifeMs);
 
   function live(fromMs: number, lifeMs: number): void {
@@ -82,6 +83,8 @@ export function createVaultLogin({ call, answer, atMs, now }: VaultLoginOptions)
   async function end(): Promise<void> {
     if (ended) return;
     ended = true;
+    // A secret that Vault is making under a token that is revoked meanwhile outlives it by its whole lease.
+    if (held.call > 0) await new Promise<void>((resolve) => (onIdle = resolve));
     await call({ path: 'auth/token/revoke-self', body: {}, refusal: renewalFailure }, token).catch(() => {});
   }
 
@@ -111,6 +114,7 @@ export function createVaultLogin({ call, answer, atMs, now }: VaultLoginOptions)
         if (!holding) return;
         holding = false;
         held[what] -= 1;
+        if (held.call === 0) onIdle?.();
         endIfUnused();
       };
     },

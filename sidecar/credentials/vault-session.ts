@@ -56,7 +56,7 @@ export function createVaultSession({ call, identity, now }: VaultSessionOptions)
     shown = text;
     for (const old of logins) if (old.isOver()) logins.delete(old);
     logins.add(next);
-    if (ended) void next.end();
+    if (ended) await next.end();
     else if (!identity.isRepeatable) tend(next);
     return next;
   }
@@ -69,6 +69,7 @@ export function createVaultSession({ call, identity, now }: VaultSessionOptions)
   }
 
   async function loggedIn(): Promise<VaultLogin> {
+    if (ended) throw new SidecarError('CREDENTIAL_UNBOUND');
     const current = login;
     if (current === null || current.isOver() || (await hasChanged())) return acquire(logIn);
     // A secret_id may be good for no other login, so its last one is used to the end.
@@ -139,10 +140,15 @@ export function createVaultSession({ call, identity, now }: VaultSessionOptions)
     async end() {
       ended = true;
       clearTimeout(tending);
+      // One that is under way gives a token that nobody knows before it is answered, and is revoked then.
+      const late = loggingIn?.then(
+        () => {},
+        () => {},
+      );
       login = null;
       const ending = [...logins];
       logins.clear();
-      await Promise.all(ending.map((one) => one.end()));
+      await Promise.all([late, ...ending.map((one) => one.end())]);
     },
   };
 }

@@ -37,6 +37,7 @@ export function createVaultProvider(options: VaultOptions): Required<Omit<Provid
   const secretIds = createSecretIds(options.secretsDirectory ?? null);
   /** By store and role. */
   const open = new Map<string, OpenSession>();
+  let forgotten = 0;
 
   async function sessionFor(storeName: string, role: string, store: VaultStore): Promise<VaultSession> {
     const key = `${storeName}\n${role}`;
@@ -46,7 +47,10 @@ export function createVaultProvider(options: VaultOptions): Required<Omit<Provid
     const address = vaultOrigin(store.address);
     const identity = createVaultIdentity({ storeName, store, role, tokensDirectory, secretIds });
     const transport = createVaultTransport(store, { timeoutMs });
+    const asked = forgotten;
     const call = createVaultCalls(await createClient(address, store, transport));
+    // Given up while node-vault was loading: nobody would end what began now (P-11).
+    if (asked !== forgotten) throw new SidecarError('CREDENTIAL_UNBOUND');
     const session = createVaultSession({ call, identity, now });
     const end = async (): Promise<void> => {
       await session.end();
@@ -72,6 +76,7 @@ export function createVaultProvider(options: VaultOptions): Required<Omit<Provid
       return createVersionedKv(async () => sessionFor(store, role, storeOf(store, stores)), kv);
     },
     async forget() {
+      forgotten += 1;
       const ending = [...open.values()];
       open.clear();
       await Promise.all(ending.map((opened) => opened.end()));
