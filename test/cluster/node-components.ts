@@ -56,6 +56,8 @@ export async function launchKubelet(deps: NodeDeps): Promise<ServerProcess> {
     enforceNodeAllocatable: [],
     failCgroupV1: false,
     failSwapOn: false,
+    // A Secret that changes is seen in its volume at the next sync; a minute by default.
+    syncFrequency: '10s',
     localStorageCapacityIsolation: false,
     // A test machine's full disk is no reason to evict, nor to collect images that cannot be pulled again.
     evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '1%', 'imagefs.available': '1%' },
