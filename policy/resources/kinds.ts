@@ -126,7 +126,13 @@ export const kinds = {
     description: 'A Vault or an AWS account: its address, CA and audience, and which namespaces may use it.',
     spec: agentSecretStoreSpec,
     status: agentSecretStoreStatus,
-    columns: [...ready, { name: 'Address', type: 'string', jsonPath: '.spec.vault.address' }, age, message],
+    columns: [
+      ...ready,
+      { name: 'Address', type: 'string', jsonPath: '.spec.vault.address' },
+      { name: 'Region', type: 'string', jsonPath: '.spec.awsSecretsManager.region' },
+      age,
+      message,
+    ],
   },
   AgentDestination: {
     kind: 'AgentDestination',
