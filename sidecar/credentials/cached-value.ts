@@ -5,7 +5,7 @@
 //   … at 75 to 90 %    → read again, in the background
 //   under a lease      → at two thirds the lease is renewed; where it cannot be, another value takes its place
 //   read failed        → the old value is served while it lives, then the failure is; the next read comes after
-//                        1 s, 2 s, 4 s … 30 s, or after 1 s, 2 s, 3 s when a request needs it (P-20, P-21)
+//                        1 s, 3 s, 9 s … 30 s, or after 1 s, 3 s, 3 s … when a request needs it (P-20, P-21)
 //   refused upstream   → read again at once, but at longer and longer intervals while that does not help
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -66,7 +66,8 @@ const renewFrom = 2 / 3;
 const renewSpread = 0.1;
 const minReadGapMs = 1000;
 const maxRetryDelayMs = 30_000;
-/** A reading that fails is up to three calls (the AWS SDK's attempts; Vault's two, and its health when it is sealed). */
+/** What fails is up to three calls (the AWS SDK's attempts; Vault's two, and its health when it is sealed). */
+const retryGrowth = 3;
 const maxFailureLifeMs = 3000;
 /** A value that was good for so long is refused because it was rotated, not because each one is. */
 const provenMs = 5000;
@@ -169,7 +170,7 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
   function fail(error: SidecarError): void {
     const isNews = failure?.message !== error.message;
     failure = error;
-    const delayMs = Math.min(maxRetryDelayMs, minReadGapMs * 2 ** failuresInRow);
+    const delayMs = Math.min(maxRetryDelayMs, minReadGapMs * retryGrowth ** failuresInRow);
     failuresInRow += 1;
     schedule(delayMs * (1 + Math.random() / 4), live()?.lease ? renew : load);
     if (isNews) onChange();
@@ -177,7 +178,7 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
 
   /** P-20: requests that need a value do not ask a failing source more often than it bears. */
   function isFailureFresh(): boolean {
-    const lifeMs = Math.min(maxFailureLifeMs, minReadGapMs * 2 ** (failuresInRow - 1));
+    const lifeMs = Math.min(maxFailureLifeMs, minReadGapMs * retryGrowth ** (failuresInRow - 1));
     return failure !== null && now() - readEndedAtMs < lifeMs;
   }
 

@@ -13,6 +13,7 @@ import { materialOf, opened } from './opened.ts';
 
 /** What a source would do, step by step: each reading is another user with another lease. */
 interface Script {
+  attempts: number;
   reads: number;
   renewals: number;
   readonly revoked: number[];
@@ -26,10 +27,11 @@ let script: Script;
 let value: CachedValue;
 
 beforeEach(() => {
-  script = { reads: 0, renewals: 0, revoked: [], renewal: 300, failing: false, leaseMs: 300 };
+  script = { attempts: 0, reads: 0, renewals: 0, revoked: [], renewal: 300, failing: false, leaseMs: 300 };
   value = createCachedValue({
     prefetchAfterMs: null,
     read: async (): Promise<FreshValue> => {
+      script.attempts += 1;
       if (script.failing) throw new SidecarError('VAULT_SEALED');
       script.reads += 1;
       const name = script.reads;
@@ -104,6 +106,29 @@ describe('a value under a lease', () => {
     void value.drop();
     await assert.rejects(asked, { code: 'CREDENTIAL_UNBOUND' });
     await until('the end of the lease', () => script.revoked.length === 1);
+  });
+
+  test('P-11: whose replacement still waits for its time is not read any more', async () => {
+    const asked = value.replace(await value.get());
+    await value.drop();
+    await assert.rejects(asked, { code: 'CREDENTIAL_UNBOUND' });
+    assert.equal(script.reads, 1);
+  });
+
+  test('P-20: a source that fails is asked at longer and longer intervals, up to three seconds, by those who need it', async () => {
+    script.failing = true;
+    let failures = 0;
+    const startedAtMs = performance.now();
+    for (; performance.now() < startedAtMs + 5500; await sleep(5)) {
+      await assert.rejects(value.get(), { code: 'VAULT_SEALED' });
+      failures += 1;
+    }
+    assert.ok(failures > 300);
+    // At 0, 1 and 4 s.
+    assert.ok(script.attempts >= 2 && script.attempts <= 3, `${script.attempts} times`);
+    script.failing = false;
+    await until('recovery', () => value.state().failure === null);
+    assert.equal(opened(await value.get()), 'user-1');
   });
 
   test('P-20: an upstream that refuses every user is no reason to make one a second', async () => {

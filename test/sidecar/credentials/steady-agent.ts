@@ -14,7 +14,7 @@ export interface Outcome {
   /** When it was asked, monotonic, and how long the answer took. */
   readonly atMs: number;
   readonly tookMs: number;
-  /** `good`, the error code of a named refusal, or what nobody should see. */
+  /** `good`, the error code behind `secret_unavailable`, the status and reason of another refusal, or what was seen. */
   readonly verdict: string;
 }
 
@@ -23,9 +23,9 @@ export interface SteadyAgent {
   readonly outcomes: readonly Outcome[];
   /** Waits for answers to questions from now on. @param verdict of that many in a row. */
   until(verdict: string | RegExp, inRow?: number): Promise<void>;
-  /** Only good answers and refusals by these codes; `figures` of all for the report. */
+  /** Nothing but good answers and refusals by these codes. */
   assertSound(codes: readonly string[]): void;
-  /** No question from `fromMs` on was answered otherwise. */
+  /** Nothing that was asked in this time was answered otherwise. */
   assertGood(fromMs: number, toMs?: number): void;
   figures(): string;
 }
@@ -142,11 +142,13 @@ async function verdictOf(dispatcher: ProxyAgent, url: string): Promise<string> {
     const { statusCode, headers, body } = await request(url, { dispatcher });
     const text = await body.text();
     if (statusCode === 200) return 'good';
-    const isOurs = headers['content-type'] === 'application/problem+json' && statusCode === 503;
-    if (!isOurs || ofStores.test(text)) return `${statusCode} ${text}`;
+    if (headers['content-type'] !== 'application/problem+json' || ofStores.test(text))
+      return `${statusCode} ${text}`;
     const { code, message } = JSON.parse(text) as { readonly code: string; readonly message: string };
-    const named = code === 'secret_unavailable' ? refusal.exec(message)?.[1] : undefined;
-    return named ?? `${statusCode} ${text}`;
+    const named = refusal.exec(message)?.[1];
+    return statusCode === 503 && code === 'secret_unavailable' && named !== undefined
+      ? named
+      : `${statusCode} ${code}`;
   } catch (error) {
     return String(error);
   }
