@@ -50,11 +50,14 @@ export interface AwsScene {
 
 export interface SceneOptions {
   readonly cluster?: boolean;
+  /** Whose tokens STS verifies, in place of a cluster's. */
+  readonly issuer?: { readonly url: string; readonly keys: JSONWebKeySet };
   readonly roles?: Readonly<Record<string, TrustPolicy>>;
 }
 
 export async function startAwsScene({
   cluster: wanted = false,
+  issuer,
   roles = {},
 }: SceneOptions = {}): Promise<AwsScene> {
   const [moto, cluster] = await Promise.all([startMoto(), wanted ? startControlPlane() : null]);
@@ -69,10 +72,10 @@ export async function startAwsScene({
     moto,
     certificate,
     region,
-    issuer: String(discovery?.['issuer']),
+    issuer: issuer?.url ?? String(discovery?.['issuer']),
     keys:
       cluster === null
-        ? { keys: [] }
+        ? (issuer?.keys ?? { keys: [] })
         : ((await rawJson(cluster, '/openid/v1/jwks')) as unknown as JSONWebKeySet),
     clientIds: [audience],
     roles,

@@ -71,7 +71,7 @@ async function chaos(
   clocks: { readonly wallMs?: () => number } = {},
 ): Promise<void> {
   let skippedMs = 0;
-  const provider = tenant.provider({ timeoutMs: 700, now: () => performance.now() + skippedMs });
+  const provider = tenant.provider({ timeoutMs: 2000, now: () => performance.now() + skippedMs });
   const options = {
     ca,
     origin,
@@ -234,7 +234,7 @@ describe('P-21: an agent’s view of Vault', () => {
         await front.answered('auth/jwt/login');
         await front.answered(path);
       }
-      agent.assertGood(0);
+      agent.assertGood();
     }));
 
   test('from a pod whose clock is two days off, and then two years: nothing is noticed', async (t) => {
@@ -245,7 +245,7 @@ describe('P-21: an agent’s view of Vault', () => {
         await front.answered(path);
         skewMs = -730 * 86_400_000;
         await front.answered(path);
-        agent.assertGood(0);
+        agent.assertGood();
       },
       { wallMs: () => Date.now() + skewMs },
     );
@@ -260,7 +260,7 @@ describe('P-20: an agent’s view of a rotation', () => {
         await rotate();
         await agent.until('good', 3);
       }
-      agent.assertGood(0);
+      agent.assertGood();
       assert.ok(mostPerSecond(reads()) <= 1, `${mostPerSecond(reads())} reads in one second`);
     }));
 });

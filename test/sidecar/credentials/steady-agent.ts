@@ -26,7 +26,7 @@ export interface SteadyAgent {
   /** Nothing but good answers and refusals by these codes. */
   assertSound(codes: readonly string[]): void;
   /** Nothing that was asked in this time was answered otherwise. */
-  assertGood(fromMs: number, toMs?: number): void;
+  assertGood(fromMs?: number, toMs?: number): void;
   figures(): string;
 }
 
@@ -47,7 +47,7 @@ const deadlineMs = 25_000;
 
 export const unused = { read: () => Promise.reject(new Error('unused')), forget: async () => {} };
 
-/** Runs beside `work`, and ends with it. The process and its ruleset stay the same throughout. */
+/** Runs beside `work`, from its first good answers on, and ends with it. The process and its ruleset stay the same throughout. */
 export async function withSteadyAgent(
   options: SceneOptions,
   work: (agent: SteadyAgent) => Promise<void>,
@@ -112,7 +112,7 @@ export async function withSteadyAgent(
       assert.deepEqual(unexpected, [], agent.figures());
       assert.ok(seen.has('good'), agent.figures());
     },
-    assertGood(fromMs, toMs = Infinity) {
+    assertGood(fromMs = 0, toMs = Infinity) {
       const asked = outcomes.filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
       const others = asked.filter(({ verdict }) => verdict !== 'good');
       assert.ok(asked.length > 0, 'nothing was asked');
@@ -128,6 +128,7 @@ export async function withSteadyAgent(
   const asking = askSteadily();
   try {
     await agent.until('good');
+    outcomes.length = 0;
     await work(agent);
   } finally {
     isOver = true;
