@@ -141,10 +141,7 @@ export function createVaultSession({ call, identity, now }: VaultSessionOptions)
       ended = true;
       clearTimeout(tending);
       // One that is under way gives a token that nobody knows before it is answered, and is revoked then.
-      const late = loggingIn?.then(
-        () => {},
-        () => {},
-      );
+      const late = Promise.allSettled([loggingIn]);
       login = null;
       const ending = [...logins];
       logins.clear();

@@ -44,10 +44,12 @@ before(async () => {
     answer: (message, response) => {
       const { authorization = '' } = message.headers;
       const [user = ''] = Buffer.from(authorization.replace('Basic ', ''), 'base64').toString().split(':');
-      void exists(user).then((isKnown) => {
+      const answer = async (): Promise<void> => {
+        const isKnown = await exists(user);
         if (isKnown) admitted.add(user);
         response.writeHead(isKnown ? 200 : 401).end();
-      });
+      };
+      answer().catch(() => response.destroy());
     },
   });
 });

@@ -226,7 +226,7 @@ describe('P-21: an agent’s view of Vault', () => {
         // Denials log in again only where the login is older than ten seconds.
         skip(10_001);
         const { data } = await vault.request('GET', 'auth/token/accessors?list=true');
-        for (const accessor of data?.['keys'] as string[]) {
+        for (const accessor of (data?.['keys'] ?? []) as string[]) {
           const looked = await vault.request('POST', 'auth/token/lookup-accessor', { accessor });
           if (String(looked.data?.['path']).startsWith('auth/jwt'))
             await vault.request('POST', 'auth/token/revoke-accessor', { accessor });

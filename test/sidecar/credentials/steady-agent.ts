@@ -74,7 +74,7 @@ export async function withSteadyAgent(
     connections: 256,
   });
   const outcomes: Outcome[] = [];
-  let isOver = false;
+  const ending = new AbortController();
 
   async function ask(): Promise<void> {
     const atMs = performance.now();
@@ -85,7 +85,7 @@ export async function withSteadyAgent(
   async function askSteadily(): Promise<void> {
     const asked: Promise<void>[] = [];
     const startedAtMs = performance.now();
-    for (let next = startedAtMs; !isOver; next += 1000 / perSecond) {
+    for (let next = startedAtMs; !ending.signal.aborted; next += 1000 / perSecond) {
       await sleep(Math.max(0, next - performance.now()));
       asked.push(ask());
     }
@@ -101,10 +101,13 @@ export async function withSteadyAgent(
         each !== undefined &&
         (typeof verdict === 'string' ? each.verdict === verdict : verdict.test(each.verdict));
       const what = `${String(verdict)}, ${inRow} times in a row`;
-      await waitFor({ what, timeoutMs: deadlineMs, everyMs: 20, evidence: agent.figures }, async () => {
-        const last = outcomes.filter(({ atMs }) => atMs >= fromMs).slice(-inRow);
-        return last.length === inRow && last.every(isWanted);
-      });
+      await waitFor(
+        { what, timeoutMs: deadlineMs, everyMs: 20, evidence: () => agent.figures() },
+        async () => {
+          const last = outcomes.filter(({ atMs }) => atMs >= fromMs).slice(-inRow);
+          return last.length === inRow && last.every(isWanted);
+        },
+      );
     },
     assertSound(codes) {
       const seen = new Set(outcomes.map(({ verdict }) => verdict));
@@ -131,7 +134,7 @@ export async function withSteadyAgent(
     outcomes.length = 0;
     await work(agent);
   } finally {
-    isOver = true;
+    ending.abort();
     await asking;
     await dispatcher.close();
     await fixture.close();
