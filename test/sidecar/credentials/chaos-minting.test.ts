@@ -7,11 +7,8 @@ import { after, afterEach, before, beforeEach, describe, test, type TestContext 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RulesetInject } from '../../../policy/ruleset-credential.ts';
 import { startVault, type Vault } from '../../cluster/vault.ts';
-import { waitFor } from '../../cluster/deadline.ts';
-import { createGithubTokens } from '../../support/github-tokens.ts';
-import { createOAuthProvider } from '../../support/oauth-provider.ts';
-import type { TokenReply } from '../../support/token-endpoints.ts';
 import { createTestCa, startOrigin, type Origin, type TestCa } from '../proxy/origin.ts';
+import { createMintingUpstream, type MintingFault } from './minting-upstream.ts';
 import { withSteadyAgent, type SteadyAgent } from './steady-agent.ts';
 import { mostPerSecond } from './vault-front.ts';
 import { createTenant, type VaultTenant } from './vault-tenant.ts';
@@ -26,38 +23,14 @@ let vault: Vault & { stop(): Promise<void> };
 let tenant: VaultTenant;
 let ca: TestCa;
 let origin: Origin;
-/** What the endpoint does in place of answering. */
-let fault: TokenReply | 'reset' | 'silent' | null = null;
-let delayMs = 0;
-/** Tokens that the upstream takes. */
-let issued: Pick<ReadonlyMap<string, unknown>, 'has'> = new Set();
-let mint: (call: { method: string; path: string; headers: object; body: string }) => Promise<TokenReply>;
-const mints: { atMs: number }[] = [];
+const upstream = createMintingUpstream(expiresIn);
+const { mints } = upstream;
 
 before(async () => {
   [vault, ca] = await Promise.all([startVault(), createTestCa()]);
   tenant = await createTenant(vault);
   await tenant.allow('client', `path "${secretPath}" { capabilities = ["read"] }`);
-  origin = await startOrigin(ca, {
-    answer: (message, response, body) => {
-      const { method = '', url = '', headers } = message;
-      if (url.startsWith('/token/')) {
-        const token = String(headers.authorization).replace('Bearer ', '');
-        response.writeHead(issued.has(token) ? 200 : 401).end();
-        return;
-      }
-      mints.push({ atMs: performance.now() });
-      const answer = async (): Promise<void> => {
-        if (fault === 'reset') message.socket.destroy();
-        if (fault === 'reset' || fault === 'silent') return;
-        const reply = fault ?? (await mint({ method, path: url, headers, body }));
-        await sleep(delayMs);
-        response.writeHead(reply.status, { 'content-type': 'application/json' });
-        response.end(JSON.stringify(reply.body));
-      };
-      answer().catch(() => response.destroy());
-    },
-  });
+  origin = await startOrigin(ca, { answer: upstream.answer });
 });
 after(async () => {
   await origin?.close();
@@ -69,7 +42,7 @@ beforeEach(() => {
   mints.length = 0;
 });
 afterEach(() => {
-  [fault, delayMs] = [null, 0];
+  [upstream.fault, upstream.delayMs] = [null, 0];
 });
 
 async function store(value: string): Promise<void> {
@@ -90,35 +63,6 @@ const githubInject: RulesetInject = {
   repositories: ['docs'],
   endpoint: { destination: 'origin', path: '/' },
 };
-
-/** The endpoint knows this client secret from now on; tokens that it gave before are good for as long as they live. */
-async function trustClient(secret: string): Promise<void> {
-  const provider = createOAuthProvider({
-    clients: [{ id: 'robot', secret, authentication: 'Basic' }],
-    expiresIn,
-  });
-  const before_ = issued;
-  issued = { has: (token: string) => provider.issued.has(token) || before_.has(token) };
-  mint = async (call) => provider.answer({ ...call, path: '/token', headers: { ...call.headers } });
-}
-
-/** An app's key by its PEM, with tokens that live as short. */
-function trustApp(publicKey: string): void {
-  const github = createGithubTokens({
-    appId: '1234',
-    publicKey,
-    installations: { 42: { repositories: ['docs'], permissions: {} } },
-  });
-  const before_ = issued;
-  issued = { has: (token: string) => github.issued.has(token) || before_.has(token) };
-  mint = async (call) => {
-    const reply = await github.answer({ ...call, headers: { ...call.headers } });
-    const expires = new Date(Date.now() + (expiresIn + 1) * 1000).toISOString();
-    return reply.status === 201
-      ? { ...reply, body: { ...(reply.body as object), expires_at: expires } }
-      : reply;
-  };
-}
 
 interface ChaosOptions {
   readonly inject?: RulesetInject;
@@ -158,12 +102,6 @@ async function chaos(
   });
 }
 
-async function nextMint(): Promise<void> {
-  const from = mints.length;
-  await waitFor({ what: 'a token', timeoutMs: 10_000, everyMs: 5 }, async () => mints.length > from);
-  await sleep(100);
-}
-
 /** Breaks what mints just after it has, so that the token still lives for a while; mends it when that is over. */
 async function outage(
   agent: SteadyAgent,
@@ -171,7 +109,7 @@ async function outage(
   breaking: () => unknown,
   mending: () => unknown,
 ): Promise<void> {
-  await nextMint();
+  await upstream.minted();
   const brokenAtMs = performance.now();
   try {
     await breaking();
@@ -191,11 +129,11 @@ async function outage(
 describe('P-21: an agent’s view of a token endpoint', () => {
   before(async () => {
     await store('canary-client');
-    await trustClient('canary-client');
+    upstream.trustClient('canary-client');
   });
 
   const unavailable = { status: 503, body: { error: 'canary' } };
-  const faults: Record<string, readonly [fault: NonNullable<typeof fault>, code: string]> = {
+  const faults: Record<string, readonly [fault: MintingFault, code: string]> = {
     'that answers 503': [unavailable, 'TOKEN_ENDPOINT_UNAVAILABLE'],
     'that throttles': [{ status: 429, body: 'canary' }, 'TOKEN_ENDPOINT_UNAVAILABLE'],
     'that hangs up': ['reset', 'TOKEN_ENDPOINT_UNREACHABLE'],
@@ -208,26 +146,26 @@ describe('P-21: an agent’s view of a token endpoint', () => {
         outage(
           agent,
           code,
-          () => (fault = given),
-          () => (fault = null),
+          () => (upstream.fault = given),
+          () => (upstream.fault = null),
         ),
       ));
   }
 
   test('slow: nothing is noticed', (t) =>
     chaos(t, {}, async (agent) => {
-      delayMs = 400;
-      await nextMint();
-      await nextMint();
+      upstream.delayMs = 400;
+      await upstream.minted();
+      await upstream.minted();
       agent.assertGood();
     }));
 
   test('that takes its tokens back: another is minted, and no request fails', (t) =>
     chaos(t, {}, async (agent) => {
       await sleep(2000);
-      issued = new Set();
-      await trustClient('canary-client');
-      await nextMint();
+      upstream.takeBack();
+      upstream.trustClient('canary-client');
+      await upstream.minted();
       await agent.until('good');
       agent.assertGood();
     }));
@@ -238,17 +176,17 @@ describe('P-20: an agent’s view of a rotated client secret', () => {
   beforeEach(async () => {
     round += 1;
     await store(`canary-client-${round}`);
-    await trustClient(`canary-client-${round}`);
+    upstream.trustClient(`canary-client-${round}`);
   });
 
   test('that is in Vault by the time the endpoint refuses the old one: no request fails, by one more reading', (t) =>
     chaos(t, { mostMints: 2 }, async (agent) => {
       await store('canary-rotated');
-      await trustClient('canary-rotated');
+      upstream.trustClient('canary-rotated');
       const before_ = readings();
-      await nextMint();
+      await upstream.minted();
       await sleep(2500);
-      await nextMint();
+      await upstream.minted();
       agent.assertGood();
       assert.equal(readings() - before_, 1);
     }));
@@ -256,10 +194,10 @@ describe('P-20: an agent’s view of a rotated client secret', () => {
   test('with its tokens taken back at once: no request fails', (t) =>
     chaos(t, { mostMints: 2 }, async (agent) => {
       await sleep(2000);
-      issued = new Set();
+      upstream.takeBack();
       await store('canary-taken-back');
-      await trustClient('canary-taken-back');
-      await nextMint();
+      upstream.trustClient('canary-taken-back');
+      await upstream.minted();
       await agent.until('good');
       agent.assertGood();
     }));
@@ -271,7 +209,7 @@ describe('P-20: an agent’s view of a rotated client secret', () => {
       await outage(
         agent,
         'MINT_REFUSED',
-        () => trustClient('canary-later'),
+        () => upstream.trustClient('canary-later'),
         () => store('canary-later'),
       );
       const seconds = (performance.now() - startedAtMs) / 1000;
@@ -290,17 +228,17 @@ describe('P-20, P-21: an agent’s view of a GitHub App', () => {
   );
   beforeEach(async () => {
     await store(keys[0]?.privateKey ?? '');
-    trustApp(keys[0]?.publicKey ?? '');
+    upstream.trustApp(keys[0]?.publicKey ?? '');
   });
 
   test('whose key is rotated: no request fails, by one more reading', (t) =>
     chaos(t, { inject: githubInject, mostMints: 2 }, async (agent) => {
       await store(keys[1]?.privateKey ?? '');
-      trustApp(keys[1]?.publicKey ?? '');
+      upstream.trustApp(keys[1]?.publicKey ?? '');
       const before_ = readings();
-      await nextMint();
+      await upstream.minted();
       await sleep(2500);
-      await nextMint();
+      await upstream.minted();
       agent.assertGood();
       assert.equal(readings() - before_, 1);
     }));
