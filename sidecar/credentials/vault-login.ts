@@ -58,6 +58,7 @@ export function createVaultLogin({ call, answer, atMs, now }: VaultLoginOptions)
   let extending: Promise<void> | null = null;
   let retired = false;
   let ended = false;
+  let ending: Promise<void> | null = null;
   let onIdle: (() => void) | null = null;
   live(atMs, firstLifeMs);
 
@@ -80,8 +81,12 @@ export function createVaultLogin({ call, answer, atMs, now }: VaultLoginOptions)
     }
   }
 
-  async function end(): Promise<void> {
-    if (ended) return;
+  function end(): Promise<void> {
+    ending ??= revoked();
+    return ending;
+  }
+
+  async function revoked(): Promise<void> {
     ended = true;
     // A secret that Vault is making under a token that is revoked meanwhile outlives it by its whole lease.
     if (held.call > 0) await new Promise<void>((resolve) => (onIdle = resolve));
