@@ -1,13 +1,14 @@
 // Calls to token endpoints: over the same checked connections as agents' requests take, to a shipped URL or to an
 // AgentDestination, and nowhere that a namespaced resource could name by itself.
 
-import { Agent } from 'node:http';
+import type { Agent as HttpAgent } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TokenEndpoint } from '../../policy/ruleset-credential.ts';
 import type { RulesetDestination } from '../../policy/ruleset.ts';
 import { isShippedTokenEndpoint } from '../../policy/token-endpoints.ts';
 import { callBounded, type CallFailures } from '../bounded-call.ts';
 import { SidecarError } from '../errors.ts';
+import { Agent } from '../node-http.ts';
 import type { Dial, Place } from '../proxy/dialler.ts';
 import type { CallTokenEndpoint } from './inject/injector.ts';
 
@@ -88,7 +89,7 @@ function unknown(): SidecarError {
 }
 
 /** One connection for one call, made by the dialler. */
-function createDiallingAgent(dial: Dial, place: Place): Agent {
+function createDiallingAgent(dial: Dial, place: Place): HttpAgent {
   const agent = new Agent({ keepAlive: false, maxSockets: 1 });
   agent.createConnection = (_options, done) => {
     void connect(done);
@@ -106,7 +107,7 @@ function createDiallingAgent(dial: Dial, place: Place): Agent {
   return agent;
 }
 
-type CreateConnectionDone = Parameters<Agent['createConnection']>[1];
+type CreateConnectionDone = Parameters<HttpAgent['createConnection']>[1];
 /** Node looks at it only where there is no error. */
 const noSocket = undefined as unknown as Duplex;
 
