@@ -1,5 +1,5 @@
-// Runs every test: those that need no node side by side, and meanwhile the one that mostly waits on the node; then the
-// other tests of the whole node, one file after the other. Named files or folders run alone.
+// Runs every test: those that need no node side by side, and meanwhile those that mostly wait; then the tests of the whole
+// node, one file after the other. Named files or folders run alone.
 // Run: npm test, or node test/main.ts test/policy
 
 import { spawn } from 'node:child_process';
@@ -9,8 +9,9 @@ const root = new URL('..', import.meta.url).pathname;
 
 /** They take the node's one lock, so running them side by side would only wait. */
 const wholeNode = /^test\/(?:e2e\/|cluster\/node\.)/;
-/** Leases that end and CAs that rotate: minutes of waiting that cost no CPU. */
-const waiting = /^test\/e2e\/resilience\./;
+/** Leases that end, stores that are down and CAs that rotate: minutes of waiting that cost little CPU. */
+const waiting =
+  /^test\/(?:e2e\/resilience\.|sidecar\/credentials\/(?:chaos-|vault-(?:chaos|dynamic|app-role)\.))/;
 
 function testFiles(named: readonly string[]): string[] {
   const patterns = named.length === 0 ? ['test'] : named;
@@ -58,12 +59,12 @@ process.chdir(root);
 const files = testFiles(process.argv.slice(2));
 const background = run(
   files.filter((file) => waiting.test(file)),
-  1,
+  2,
   'late',
 );
 const codes = [
   await run(
-    files.filter((file) => !wholeNode.test(file)),
+    files.filter((file) => !wholeNode.test(file) && !waiting.test(file)),
     2,
   ),
   await background,

@@ -25,7 +25,7 @@ export interface CachedValue {
   get(): Promise<Material>;
   /**
    * For a value that was refused: another one, if there is one by now, or the same.
-   * @throws SidecarError
+   * @throws SidecarError why it cannot be told whether there is another
    */
   replace(refused: Material): Promise<Material>;
   /** Something says that a reading would now give something else. */
@@ -202,6 +202,17 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
     return value.material;
   }
 
+  async function otherThan(refused: Material): Promise<Material> {
+    const material = await loaded();
+    return isSameMaterial(material, refused) ? orFailure(material) : material;
+  }
+
+  /** What is refused, while nobody can tell whether there is another by now, is as good as none. */
+  function orFailure(refused: Material): Material {
+    if (failure !== null) throw failure;
+    return refused;
+  }
+
   /** How long to leave the source alone, after so many replacements of which none helped for long. */
   function replaceGapMs(): number {
     return Math.min(maxRetryDelayMs, minReadGapMs * 2 ** replacements);
@@ -214,17 +225,17 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
     async replace(refused) {
       const value = live();
       if (value !== null && !isSameMaterial(value.material, refused)) return value.material;
-      if (reading !== null) return loaded();
+      if (reading !== null) return otherThan(refused);
       if (refusedAtMs === null) {
         refusedAtMs = now();
         if (refusedAtMs - changedAtMs > provenMs) replacements = 0;
       }
-      if (value !== null && now() - replacedAtMs < replaceGapMs()) return value.material;
+      if (value !== null && now() - replacedAtMs < replaceGapMs()) return orFailure(value.material);
       replacedAtMs = now();
       replacements += 1;
       // What was read less than a second ago may have been read just before it changed.
       reading = readAfter(Math.max(0, readStartedAtMs + minReadGapMs - now()));
-      return loaded();
+      return otherThan(refused);
     },
     refresh() {
       schedule(Math.max(0, readStartedAtMs + minReadGapMs - now()), load);

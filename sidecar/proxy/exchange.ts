@@ -174,7 +174,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
       response,
       recheck: () => recheck(allowed) ?? commit(allowed, trail),
       inject: decision.inject,
-      onRotated: () => replaceSecret(allowed),
+      onRotated: () => replaceSecret(allowed, trail),
       isBodyRead: () => message.complete,
       statusOnly: decision.statusOnly,
       readUsage: charging.readUsage,
@@ -235,10 +235,10 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
   }
 
   /** @returns whether the request should be sent once more, with another secret. */
-  async function replaceSecret(allowed: Allowed): Promise<boolean> {
+  async function replaceSecret(allowed: Allowed, trail: Trail): Promise<boolean | Refusal> {
     const { head, prefix, snapshot, injection, mayRetry } = allowed;
     if (injection === null || !mayRetry) return false;
-    const another = injecting.replace(injection, snapshot);
+    const another = injecting.replace(injection, snapshot, trail);
     // The next request profits even where this one cannot be sent twice.
     const isRepeatable = idempotent.has(head.request.method) && (!head.hasBody || prefix?.isWhole === true);
     return isRepeatable ? another : false;

@@ -30,8 +30,8 @@ export interface Injecting {
     outgoing: Omit<Outgoing, 'placeholder'>,
     trail: Trail,
   ): Promise<Injection | Refusal | null>;
-  /** After an upstream's 401: whether there is another value by now. */
-  replace(injection: Injection, snapshot: Snapshot): Promise<boolean>;
+  /** After an upstream's 401: whether there is another value by now, or why that cannot be told. */
+  replace(injection: Injection, snapshot: Snapshot, trail: Trail): Promise<boolean | Refusal>;
 }
 
 export function createInjecting({
@@ -67,11 +67,13 @@ export function createInjecting({
         return unavailable(credential, error, trail);
       }
     },
-    replace: ({ credential, material }, snapshot) =>
-      credentials.replace(credential, snapshot, material).then(
-        (other) => !isSameMaterial(other, material),
-        () => false,
-      ),
+    async replace({ credential, material }, snapshot, trail) {
+      try {
+        return !isSameMaterial(await credentials.replace(credential, snapshot, material), material);
+      } catch (error) {
+        return unavailable(credential, error, trail);
+      }
+    },
   };
 }
 

@@ -36,8 +36,11 @@ export interface RelayOptions {
   readonly recheck: () => Refusal | null;
   /** How the credential was put on the request, if one was. */
   readonly inject: RulesetInject | null;
-  /** An answer may say that the secret is no longer the one: whether to send the request once more instead of passing it on. */
-  readonly onRotated: () => Promise<boolean>;
+  /**
+   * An answer may say that the secret is no longer the one: whether to send the request once more instead of passing it
+   * on, or what to answer instead.
+   */
+  readonly onRotated: () => Promise<boolean | Refusal>;
   /** Whether the request's body has arrived whole; else the agent's connection cannot go on after the answer. */
   readonly isBodyRead: () => boolean;
   /** Whether the agent gets the status and nothing else of the answer. */
@@ -107,9 +110,13 @@ export function createRelay(options: RelayOptions): Relay {
   async function hold(answered: number, headers: IncomingHeaders): Promise<void> {
     isHeld = true;
     controller?.pause();
-    const retry = await onRotated();
+    const next = await onRotated();
     if (isOver) return;
-    if (retry) {
+    if (typeof next === 'object') {
+      cut(next);
+      return;
+    }
+    if (next) {
       finish({ kind: 'retry' });
       controller?.abort(new Error('sent again'));
       return;
