@@ -14,15 +14,15 @@ export const emptyVolume = 'emptyVolume';
 const causes: Readonly<Record<string, Cause>> = {
   VAULT_PATH_NOT_FOUND: cause(
     'SecretNotFound',
-    'spec.source.vault: Vault has nothing at this path, or its latest version is deleted; for KV write the path below the mount, without data/ or metadata/',
+    'spec.source.vault.kv.path or dynamic.path: Vault has nothing at this path, or its latest version is deleted; for KV write the path below the mount, without data/ or metadata/',
   ),
   VAULT_FIELD_MISSING: cause(
     'FieldNotFound',
-    'spec.source.vault: the secret at this path has no such field; name one that "vault kv get" or, for a dynamic secret, "vault read" shows',
+    'spec.source.vault.kv.field or fields, or those of dynamic: the secret at this path has no such field; name one that "vault kv get" or, for a dynamic secret, "vault read" shows',
   ),
   VAULT_FIELD_NOT_TEXT: cause(
     'SecretUnusable',
-    'spec.source.vault: the value of the field is no string; store a string',
+    'spec.source.vault.kv.field or fields, or those of dynamic: the value of the field is no string; store a string',
   ),
   VAULT_DYNAMIC_REFUSED: cause(
     'SecretNotFound',
@@ -54,7 +54,7 @@ const causes: Readonly<Record<string, Cause>> = {
   ),
   VAULT_PERMISSION_DENIED: cause(
     'PermissionDenied',
-    'spec.source.vault: the policies of the Vault role do not allow "read" on the path; for KV version 2 they name it with data/ after the mount',
+    'spec.source.vault.kv.path or dynamic.path: the policies of the Vault role do not allow "read" on it; for KV version 2 they name it with data/ after the mount',
   ),
   VAULT_WRITE_DENIED: cause(
     'PermissionDenied',
