@@ -82,7 +82,7 @@ describe('the status of an AgentCredential', () => {
     },
     'every agent fails: not ready, with the field of the credential': {
       status: of(github, [failing('VAULT_PATH_NOT_FOUND'), failing('VAULT_PATH_NOT_FOUND')]),
-      is: /^False SecretNotFound \| True SecretNotFound \| spec\.source\.vault: .*\(2 of 2 agents\)$/,
+      is: /^False SecretNotFound \| True SecretNotFound \| spec\.source\.vault\.kv\.path or dynamic\.path: .*\(2 of 2 agents\)$/,
     },
     'some agents fail: ready, and degraded by what most of them say': {
       status: of(github, [
