@@ -1,8 +1,8 @@
 // What can fail in this process, as opposed to what it refuses (policy/reasons.ts). Codes are public API:
 // they stand in the status of an AgentCredential, in logs and in docs/errors.md; never renamed, never reused.
 
-import { awsErrors } from './credentials/aws-errors.ts';
-import { vaultErrors } from './credentials/vault-errors.ts';
+import { awsErrors } from './credentials/aws/errors.ts';
+import { vaultErrors } from './credentials/vault/errors.ts';
 
 interface CatalogueEntry {
   /** Whether trying again, unchanged, can succeed. */

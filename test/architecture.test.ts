@@ -66,9 +66,9 @@ describe('the arrows', () => {
       /^(sidecar\/|cli\/|node-vault$|@aws-sdk\/)/,
     ],
     'cli never imports operator': [/^cli\//, /^operator\//],
-    'node-vault is imported by one file': [/^(?!sidecar\/credentials\/vault\.ts$)/, /^node-vault$/],
+    'node-vault is imported by one file': [/^(?!sidecar\/credentials\/vault\/vault\.ts$)/, /^node-vault$/],
     'the AWS SDK is imported by one file': [
-      /^(?!sidecar\/credentials\/aws-clients\.ts$)/,
+      /^(?!sidecar\/credentials\/aws\/clients\.ts$)/,
       /^(?:@aws-sdk|@smithy)\//,
     ],
   };

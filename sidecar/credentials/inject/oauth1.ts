@@ -9,7 +9,7 @@ import { isUnreadable, type Unreadable } from '../../../policy/unreadable.ts';
 import { SidecarError } from '../../errors.ts';
 import type { Material } from '../material.ts';
 import type { Injector, Outgoing } from './injector.ts';
-import { baseString } from './oauth1-base-string.ts';
+import { baseString } from './oauth1/base-string.ts';
 import { findPart, partOf } from './part.ts';
 import { assertPrintable } from './printable.ts';
 import { percentEncode } from './query-parameters.ts';

@@ -4,7 +4,7 @@
 import dns from 'node:dns';
 import { createRequire } from 'node:module';
 import type { AwsSecretsManagerSource, AwsStore } from '../../../policy/ruleset-credential.ts';
-import { createAwsProvider } from '../../../sidecar/credentials/aws.ts';
+import { createAwsProvider } from '../../../sidecar/credentials/aws/aws.ts';
 
 export interface AwsProgramInput {
   readonly tokensDirectory: string;

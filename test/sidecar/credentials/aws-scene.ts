@@ -8,7 +8,7 @@ import { inspect } from 'node:util';
 import type { JSONWebKeySet } from 'jose';
 import { podIdentityTokenFile, secretDirectory, storeTokenFile } from '../../../policy/contract.ts';
 import type { AwsSecretsManagerSource, AwsStore } from '../../../policy/ruleset-credential.ts';
-import { createAwsProvider, type AwsOptions } from '../../../sidecar/credentials/aws.ts';
+import { createAwsProvider, type AwsOptions } from '../../../sidecar/credentials/aws/aws.ts';
 import type { Provider } from '../../../sidecar/credentials/provider.ts';
 import { startControlPlane, type ControlPlane } from '../../cluster/control-plane.ts';
 import { startAwsFront, type AwsFront } from '../../support/aws-front.ts';

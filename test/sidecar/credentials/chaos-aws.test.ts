@@ -7,7 +7,7 @@ import { after, afterEach, before, describe, test, type TestContext } from 'node
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exportJWK, SignJWT } from 'jose';
 import type { AwsStore } from '../../../policy/ruleset-credential.ts';
-import { createAwsProvider } from '../../../sidecar/credentials/aws.ts';
+import { createAwsProvider } from '../../../sidecar/credentials/aws/aws.ts';
 import { waitFor } from '../../cluster/deadline.ts';
 import { jsonError, type Fault } from '../../support/aws-front.ts';
 import type { TrustPolicy } from '../../support/sts.ts';

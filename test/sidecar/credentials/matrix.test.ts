@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { ProxyAgent, request } from 'undici';
 import { secretDirectory } from '../../../policy/contract.ts';
 import type { RulesetCredential, RulesetSource, RulesetStore } from '../../../policy/ruleset-credential.ts';
-import { createAwsProvider } from '../../../sidecar/credentials/aws.ts';
+import { createAwsProvider } from '../../../sidecar/credentials/aws/aws.ts';
 import { createCredentials } from '../../../sidecar/credentials/credentials.ts';
 import { createFileProvider } from '../../../sidecar/credentials/file.ts';
 import { enableDatabase, startPostgres, type Postgres } from '../../cluster/vault-postgres.ts';

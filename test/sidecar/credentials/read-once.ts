@@ -1,7 +1,7 @@
 // Reads one credential from Vault as the sidecar does, in a process of its own, so that a test can give it any
 // environment. Prints the value's length or the error's code; argv: directory of tokens and Secrets, then JSON of source and store.
 
-import { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
+import { createVaultProvider } from '../../../sidecar/credentials/vault/vault.ts';
 
 const [directory = '', json = '{}'] = process.argv.slice(2);
 const { source, store } = JSON.parse(json) as {

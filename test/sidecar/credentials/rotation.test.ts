@@ -10,7 +10,7 @@ import { ProxyAgent, request } from 'undici';
 import { secretDirectory } from '../../../policy/contract.ts';
 import type { RulesetCredential, RulesetStore } from '../../../policy/ruleset-credential.ts';
 import { createCredentials } from '../../../sidecar/credentials/credentials.ts';
-import { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
+import { createVaultProvider } from '../../../sidecar/credentials/vault/vault.ts';
 import { startVault, type Vault } from '../../cluster/vault.ts';
 import { startFixture, type Fixture } from '../proxy/fixture.ts';
 import { createTestCa, originName, startOrigin, type Origin, type TestCa } from '../proxy/origin.ts';

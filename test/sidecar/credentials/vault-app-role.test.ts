@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import type { RulesetSecretId, VaultSource, VaultStore } from '../../../policy/ruleset-credential.ts';
 import { onlyPart } from '../../../sidecar/credentials/material.ts';
-import type { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
+import type { createVaultProvider } from '../../../sidecar/credentials/vault/vault.ts';
 import { callHttps } from '../../cluster/https-call.ts';
 import { startVault, type Vault } from '../../cluster/vault.ts';
 import { readInHostileEnvironment } from './hostile-environment.ts';

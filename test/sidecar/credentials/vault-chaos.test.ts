@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VaultSource, VaultStore } from '../../../policy/ruleset-credential.ts';
 import { onlyPart } from '../../../sidecar/credentials/material.ts';
-import type { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
+import type { createVaultProvider } from '../../../sidecar/credentials/vault/vault.ts';
 import { startDurableVault, type DurableVault } from '../../cluster/vault-durable.ts';
 import { enableDatabase, startPostgres, type Postgres } from '../../cluster/vault-postgres.ts';
 import { createTenant, type VaultTenant } from './vault-tenant.ts';

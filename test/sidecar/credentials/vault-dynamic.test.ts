@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RulesetDynamic, VaultSource } from '../../../policy/ruleset-credential.ts';
 import type { Lease, SourceReading } from '../../../sidecar/credentials/provider.ts';
-import type { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
+import type { createVaultProvider } from '../../../sidecar/credentials/vault/vault.ts';
 import { enableDatabase, startPostgres, type Postgres } from '../../cluster/vault-postgres.ts';
 import { startVault, type Vault } from '../../cluster/vault.ts';
 import { createTenant, type VaultTenant } from './vault-tenant.ts';

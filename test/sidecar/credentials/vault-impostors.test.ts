@@ -12,7 +12,7 @@ import { after, before, describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import { storeTokenFile } from '../../../policy/contract.ts';
 import type { VaultSource, VaultStore } from '../../../policy/ruleset-credential.ts';
-import { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
+import { createVaultProvider } from '../../../sidecar/credentials/vault/vault.ts';
 import { createAuthority, type Authority, type Certificate } from '../../cluster/certificates.ts';
 
 const source = {

@@ -11,7 +11,7 @@ import { decodeJwt, decodeProtectedHeader, SignJWT, type JWTPayload } from 'jose
 import { storeTokenFile } from '../../../policy/contract.ts';
 import type { VaultSource, VaultStore } from '../../../policy/ruleset-credential.ts';
 import { onlyPart } from '../../../sidecar/credentials/material.ts';
-import { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
+import { createVaultProvider } from '../../../sidecar/credentials/vault/vault.ts';
 import { startControlPlane, type ControlPlane } from '../../cluster/control-plane.ts';
 import { enableKubernetesAuth } from '../../cluster/vault-kubernetes.ts';
 import { startVault, type Vault } from '../../cluster/vault.ts';

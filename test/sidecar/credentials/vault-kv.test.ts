@@ -7,7 +7,7 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import type { RulesetKv, VaultSource, VaultStore } from '../../../policy/ruleset-credential.ts';
 import type { VersionedSource } from '../../../sidecar/credentials/provider.ts';
-import type { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
+import type { createVaultProvider } from '../../../sidecar/credentials/vault/vault.ts';
 import { startVault, type Vault } from '../../cluster/vault.ts';
 import { createTenant, type VaultTenant } from './vault-tenant.ts';
 

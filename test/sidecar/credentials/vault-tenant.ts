@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import { storeTokenFile } from '../../../policy/contract.ts';
 import type { VaultStore } from '../../../policy/ruleset-credential.ts';
-import { createVaultProvider, type VaultOptions } from '../../../sidecar/credentials/vault.ts';
+import { createVaultProvider, type VaultOptions } from '../../../sidecar/credentials/vault/vault.ts';
 import type { Vault } from '../../cluster/vault.ts';
 
 export interface VaultTenant {

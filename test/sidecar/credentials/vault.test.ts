@@ -7,7 +7,7 @@ import { storeTokenFile } from '../../../policy/contract.ts';
 import type { RulesetKv, VaultSource, VaultStore } from '../../../policy/ruleset-credential.ts';
 import { onlyPart } from '../../../sidecar/credentials/material.ts';
 import type { Provider } from '../../../sidecar/credentials/provider.ts';
-import { createVaultProvider } from '../../../sidecar/credentials/vault.ts';
+import { createVaultProvider } from '../../../sidecar/credentials/vault/vault.ts';
 import { startControlPlane, type ControlPlane } from '../../cluster/control-plane.ts';
 import { enableKubernetesAuth } from '../../cluster/vault-kubernetes.ts';
 import { startVault, type Vault } from '../../cluster/vault.ts';

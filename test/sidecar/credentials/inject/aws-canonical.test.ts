@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import aws4 from 'aws4';
 import fc from 'fast-check';
-import { canonicalRequest, sha256 } from '../../../../sidecar/credentials/inject/aws-canonical.ts';
+import { canonicalRequest, sha256 } from '../../../../sidecar/credentials/inject/aws-sig-v4/canonical.ts';
 
 const byte = (code: number): string => `%${code.toString(16).padStart(2, '0')}`;
 /** In upper and lower case, of letters too, and of text in several bytes. */

@@ -3,15 +3,15 @@ import { buffer } from 'node:stream/consumers';
 import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { describe, test } from 'node:test';
-import { BodyRefusal } from '../../../../sidecar/credentials/inject/aws-body-refusal.ts';
-import { sha256 } from '../../../../sidecar/credentials/inject/aws-canonical.ts';
+import { BodyRefusal } from '../../../../sidecar/credentials/inject/aws-sig-v4/body-refusal.ts';
+import { sha256 } from '../../../../sidecar/credentials/inject/aws-sig-v4/canonical.ts';
 import {
   createChunkSigner,
   maxChunkBytes,
   type ChunkOptions,
-} from '../../../../sidecar/credentials/inject/aws-chunks.ts';
-import { createSigners } from '../../../../sidecar/credentials/inject/aws-signer.ts';
-import { createHashCheck } from '../../../../sidecar/credentials/inject/aws-stated-hash.ts';
+} from '../../../../sidecar/credentials/inject/aws-sig-v4/chunks.ts';
+import { createSigners } from '../../../../sidecar/credentials/inject/aws-sig-v4/signer.ts';
+import { createHashCheck } from '../../../../sidecar/credentials/inject/aws-sig-v4/stated-hash.ts';
 import { Secret } from '../../../../sidecar/credentials/secret.ts';
 
 const signer = createSigners()({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createSigners } from '../../../../sidecar/credentials/inject/aws-signer.ts';
-import { sha256 } from '../../../../sidecar/credentials/inject/aws-canonical.ts';
+import { createSigners } from '../../../../sidecar/credentials/inject/aws-sig-v4/signer.ts';
+import { sha256 } from '../../../../sidecar/credentials/inject/aws-sig-v4/canonical.ts';
 import { Secret } from '../../../../sidecar/credentials/secret.ts';
 
 interface Vector {

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import type { OAuth1Inject } from '../../../../policy/ruleset-credential.ts';
 import { needsBody, placesOf } from '../../../../sidecar/credentials/inject/inject.ts';
 import type { Outgoing } from '../../../../sidecar/credentials/inject/injector.ts';
-import { baseString } from '../../../../sidecar/credentials/inject/oauth1-base-string.ts';
+import { baseString } from '../../../../sidecar/credentials/inject/oauth1/base-string.ts';
 import { assertRefused, assertUnusable, filled, outgoing, unprintable } from './filling.ts';
 
 const form = 'application/x-www-form-urlencoded';

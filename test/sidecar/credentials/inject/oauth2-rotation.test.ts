@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { OAuth2Inject, RulesetKv } from '../../../../policy/ruleset-credential.ts';
 import type { MintContext, Minted, Minter } from '../../../../sidecar/credentials/inject/injector.ts';
-import { createRotation } from '../../../../sidecar/credentials/inject/oauth2-rotation.ts';
+import { createRotation } from '../../../../sidecar/credentials/inject/oauth2/rotation.ts';
 import { createOAuth2 } from '../../../../sidecar/credentials/inject/oauth2.ts';
 import type { Material } from '../../../../sidecar/credentials/material.ts';
 import type { VersionedSource } from '../../../../sidecar/credentials/provider.ts';
