@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { acquireHostLock } from './host-lock.ts';
 
 // The Debian package of each command that a test cluster runs and does not build itself.
 const packageOf = {
@@ -39,9 +40,17 @@ export async function requireCommands(
       `the test cluster needs what these Debian packages hold: ${names}; install them and run again`,
     );
   }
-  process.stderr.write(`cluster: installing the Debian packages ${names} …\n`);
-  await apt(['update']).catch(() => undefined); // an old list is often good enough
-  await apt(['install', '--yes', '--no-install-recommends', ...packages]);
+  // Tests run side by side, and apt-get does not wait for another.
+  const lock = await acquireHostLock({ name: 'apt-get', timeoutMs: 10 * 60_000 });
+  try {
+    if (missing().length > 0) {
+      process.stderr.write(`cluster: installing the Debian packages ${names} …\n`);
+      await apt(['update']).catch(() => undefined); // an old list is often good enough
+      await apt(['install', '--yes', '--no-install-recommends', ...packages]);
+    }
+  } finally {
+    await lock.release();
+  }
   const left = missing();
   if (left.length > 0) throw new Error(`still missing after apt-get install: ${left.join(' ')}`);
 }

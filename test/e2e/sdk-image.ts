@@ -7,23 +7,20 @@ import { cp, mkdir, readdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { rolldown } from 'rolldown';
-import { cacheFolder } from '../cluster/cache.ts';
-import { acquireHostLock } from '../cluster/host-lock.ts';
 import type { ClusterNode } from '../cluster/node.ts';
 import { requireCommands } from '../cluster/packages.ts';
+import { installedPython, python } from '../support/python-environment.ts';
 
 const run = promisify(execFile);
 
 export const sdkImage = 'localhost/sdks:1';
 
 const pythonPackages = ['boto3==1.44.5', 'requests==2.34.2', 'google-auth==2.62.2'];
-const installTimeoutMs = 5 * 60_000;
 const programs = join(import.meta.dirname, 'sdks');
 
 /** Builds the image and makes it known to the node. The programs lie in /sdks. */
 export async function buildSdkImage(node: ClusterNode): Promise<void> {
   await requireCommands(['curl'], {
-    '/usr/bin/python3': 'python3',
     '/usr/bin/git': 'git',
     '/usr/bin/jlink': 'openjdk-17-jdk-headless',
   });
@@ -44,40 +41,20 @@ export async function buildSdkImage(node: ClusterNode): Promise<void> {
   await rm(root, { recursive: true });
 }
 
-/** site-packages of a virtual environment, which is used only once it is whole. */
+/** Of the environment that has them. */
 async function installedPackages(): Promise<string> {
-  const name = `sdks-${pythonPackages.join('-').replaceAll('==', '-')}`;
-  const folder = join(cacheFolder('python'), name);
-  const lock = await acquireHostLock({ name: `install ${folder}`, timeoutMs: installTimeoutMs });
-  try {
-    const finished = join(folder, 'finished');
-    if (!existsSync(finished)) {
-      await rm(folder, { recursive: true, force: true });
-      process.stderr.write('cluster: installing the SDKs of Python (once) …\n');
-      const options = { timeout: installTimeoutMs, killSignal: 'SIGKILL' } as const;
-      await run('/usr/bin/python3', ['-m', 'venv', folder], options).catch((error: unknown) => {
-        throw new Error('python3 makes no virtual environment; install the Debian package python3-venv', {
-          cause: error,
-        });
-      });
-      await run(join(folder, 'bin/pip'), ['install', '--quiet', ...pythonPackages], options);
-      await writeFile(finished, '');
-    }
-    const [packages] = globSync(join(folder, 'lib/python3.*/site-packages'));
-    if (packages === undefined) throw new Error(`${folder} holds no packages`);
-    return packages;
-  } finally {
-    await lock.release();
-  }
+  const [packages] = globSync(join(await installedPython(pythonPackages), 'lib/python3.*/site-packages'));
+  if (packages === undefined) throw new Error('the environment of Python holds no packages');
+  return packages;
 }
 
 async function addPython(root: string, packages: string): Promise<void> {
-  const interpreter = await realpath('/usr/bin/python3');
+  const interpreter = await realpath(python);
   const { stdout } = await run(interpreter, ['-c', 'import sysconfig; print(sysconfig.get_path("stdlib"))']);
   const library = stdout.trim();
   await copyTree(library, join(root, library), /\/(?:test|idlelib|ensurepip|lib2to3|tkinter|__pycache__)$/);
   await copyTree(packages, join(root, 'python'), /\/(?:pip|setuptools|pkg_resources|__pycache__)$/);
-  await addProgram(root, interpreter, '/usr/bin/python3');
+  await addProgram(root, interpreter, python);
   await addLibrariesOf(root, globSync(join(root, '{usr/lib,python}/**/*.so')));
 }
 

@@ -1,26 +1,18 @@
 // Moto's own server (https://docs.getmoto.org/en/latest/docs/server_mode.html), which stands for AWS Secrets Manager:
 // it keeps secrets, stages, versions and deletions as AWS does, per region. It checks no identity and no signature;
-// aws-front.ts does that before it. Installed once per machine, by pip into the cache folder.
+// aws-front.ts does that before it.
 
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { cacheFolder } from '../cluster/cache.ts';
 import { createAuthority, type Authority } from '../cluster/certificates.ts';
 import { startOnFreePort } from '../cluster/free-port.ts';
-import { acquireHostLock } from '../cluster/host-lock.ts';
 import { callHttps } from '../cluster/https-call.ts';
 import { requireCommands } from '../cluster/packages.ts';
 import { createRunFolder, removeAbandonedRunFolders, removeRunFolder } from '../cluster/run-folder.ts';
 import { startServer, type ServerProcess } from '../cluster/server-process.ts';
-
-const run = promisify(execFile);
+import { installedPython } from './python-environment.ts';
 
 /** What the server needs of `moto[server]`; the rest of that extra is for services that are not asked. */
 const requirements = ['moto[secretsmanager]==5.2.5', 'flask==3.1.3', 'flask-cors==6.0.5'];
-const installTimeoutMs = 5 * 60_000;
 
 export interface Moto {
   /** https://127.0.0.1:port */
@@ -35,7 +27,7 @@ export interface Moto {
 }
 
 export async function startMoto(): Promise<Moto> {
-  await requireCommands(['setpriv', 'openssl'], { '/usr/bin/python3': 'python3' });
+  await requireCommands(['setpriv', 'openssl']);
   const environment = await installedMoto();
   await removeAbandonedRunFolders();
   const folder = createRunFolder();
@@ -96,31 +88,7 @@ export async function startMoto(): Promise<Moto> {
   }
 }
 
-/** The folder of a virtual environment, with boto3 too, which is used only once it is whole. */
-export async function installedMoto(): Promise<string> {
-  const name = requirements.map((each) => each.replaceAll(/[^a-z0-9.]+/g, '-')).join('-');
-  const folder = join(cacheFolder('python'), name);
-  const lock = await acquireHostLock({ name: `install ${folder}`, timeoutMs: installTimeoutMs });
-  try {
-    const finished = join(folder, 'finished');
-    if (existsSync(finished)) return folder;
-    // It names itself in its scripts, so that it must be made where it will be.
-    await rm(folder, { recursive: true, force: true });
-    process.stderr.write('cluster: installing moto (once, about half a minute) …\n');
-    const options = { timeout: installTimeoutMs, killSignal: 'SIGKILL' } as const;
-    await run('python3', ['-m', 'venv', folder], options).catch((error: unknown) => {
-      throw new Error('python3 cannot make a virtual environment; install the Debian package python3-venv', {
-        cause: error,
-      });
-    });
-    await run(
-      join(folder, 'bin/pip'),
-      ['install', '--quiet', '--disable-pip-version-check', ...requirements],
-      options,
-    );
-    await writeFile(finished, '');
-    return folder;
-  } finally {
-    await lock.release();
-  }
+/** The folder of an environment that has it, and boto3. */
+export function installedMoto(): Promise<string> {
+  return installedPython(requirements);
 }
