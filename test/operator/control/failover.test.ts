@@ -124,7 +124,7 @@ describe('counts of agents across replicas', () => {
     assert.equal(ready(failing), 'False SecretNotFound');
     assert.match(
       failing.conditions?.find(({ type }) => type === 'Ready')?.message ?? '',
-      /^spec\.source\.vault: /,
+      /^spec\.source\.vault\.kv\.path or dynamic\.path: /,
     );
 
     const events = async (): Promise<number> => {
