@@ -256,9 +256,10 @@ describe('agents and their SDKs', { skip: nodeSkipReason() ?? false, timeout: 90
       return (await program('python3', '/sdks/search.py'))['status'] === 200;
     });
     test.diagnostic(`used after ${Math.round((performance.now() - startedAt) / 1000)} s`);
-    await untilRow(node, 'agcred/search', { ready: 'True', resolved: '1' });
-    const events = await kubectl('get', 'events', '-o', 'json');
-    assert.match(events, /SecretRotated/);
+    const field = 'jsonpath={.status.lastRotationTime}';
+    await waitFor({ what: 'the time of the rotation', timeoutMs: 30_000 }, async () => {
+      return (await kubectl('get', 'agcred', 'search', '-o', field)) !== '';
+    });
   });
 
   it('none of the secrets is anywhere: logs, spans, statuses, events, metrics, the agent’s files', async () => {
