@@ -10,7 +10,8 @@ export const reasons = {
   approval_required: 'Somebody must approve this request first.',
   limit_exceeded: 'A limit of the rule is used up.',
   limit_unavailable: 'No share of a limit could be had from the operator.',
-  credential_ambiguous: 'Two credentials could be used; the request must name one by its placeholder.',
+  credential_ambiguous:
+    'Two credentials could be used, or one in two ways; a placeholder may have to say which is meant.',
   credential_ceiling: 'The credential is not allowed to go there.',
   secret_unavailable: 'The secret could not be had from its source.',
   request_unsignable: 'The credential cannot be put on this request as it is.',

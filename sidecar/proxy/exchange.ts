@@ -140,9 +140,9 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
         outgoing = { ...outgoing, body: prefix.bytes };
       }
       const injection = await injecting.inject(decision, snapshot, outgoing, trail);
-      if (injection !== null && isRefusal(injection)) return injection;
-      // Recheck: what was decided and fetched under one policy is not sent under another.
+      // Recheck: what was decided and fetched under one policy is not sent, nor refused, under another.
       if (snapshots.current() !== snapshot) continue;
+      if (injection !== null && isRefusal(injection)) return injection;
       const allowed = { head, prefix, charging, snapshot, decision, outgoing, injection, mayRetry };
       const sent = await send(allowed, agent, trail);
       if (sent !== 'try again') return sent === 'answered' ? null : sent;

@@ -534,6 +534,14 @@ describe('answers', () => {
 });
 
 describe('the policy changes while a request is under way', () => {
+  test('P-11: a halt that takes the secret away from a request that waits for it is what the refusal says', async () => {
+    fixture.beforeResolve(() => {
+      fixture.swap({ halt: { policy: 'stop' } });
+      fixture.setSecret(null);
+    });
+    await refusedWith(get('/token/x'), 'halted', 403);
+  });
+
   test('P-11: a halt while the secret is fetched is obeyed, and nothing is sent', async () => {
     fixture.beforeResolve(() => fixture.swap({ halt: { policy: 'stop' } }));
     await refusedWith(get('/token/x'), 'halted', 403);
