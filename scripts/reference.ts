@@ -60,6 +60,8 @@ The resources of \`${apiVersion}\`: every field with its type, default and bound
 
 ${rows.join('\n')}
 
+[policy.md](../policy.md) teaches how to write policies, and [credentials](../credentials/README.md) what to write for the secret that you have.
+
 What holds for all of them:
 
 - The API server stores no object above 1.5 MiB, whatever the bounds of its lists; larger sets are several objects.
