@@ -18,7 +18,7 @@ import { createBodyReader, type BodyPrefix } from './body-prefix.ts';
 import { createCharging, type Charging } from './charging.ts';
 import { readHead, type Head } from './head.ts';
 import { refusalOfDecision, refuseChanged, refuseStale, type InFlight } from './in-flight.ts';
-import { createInjecting, isBodySigned, strayPlaceholder, type Injection } from './injecting.ts';
+import { createInjecting, isBodySigned, placesIn, strayPlaceholder, type Injection } from './injecting.ts';
 import { headersOf, outgoingOf, targetOf } from './outgoing.ts';
 import { createRelay } from './relay.ts';
 import { createRequestBody } from './request-body.ts';
@@ -131,7 +131,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
       if (refusal !== null) return refusal;
       const spent = await charging.take(decision);
       if (spent !== null) return refuseSpent(decision, spent, trail);
-      let outgoing = outgoingOf(head, charging.countsTokens());
+      let outgoing = outgoingOf(head, charging.countsTokens(), placesIn(decision));
       if (isBodySigned(decision, outgoing)) {
         const outcome = await bodies.readWhole(agent, prefix, claim, trail);
         if (outcome === 'gone') return null;

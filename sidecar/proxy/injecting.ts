@@ -8,7 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { Snapshot } from '../control/snapshot.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import { fill, needsBody, placesOf } from '../credentials/inject/inject.ts';
-import type { Filled, Outgoing } from '../credentials/inject/injector.ts';
+import type { Filled, Outgoing, Places } from '../credentials/inject/injector.ts';
 import { isSameMaterial, type Material } from '../credentials/material.ts';
 import { asSidecarError } from '../errors.ts';
 import type { Head } from './head.ts';
@@ -87,6 +87,11 @@ function unavailable(credential: string, error: unknown, trail: Trail): Refusal 
 /** Whether all of the body must be at hand before the request can be signed or filled. */
 export function isBodySigned({ inject }: Decision, outgoing: Omit<Outgoing, 'placeholder'>): boolean {
   return inject !== null && needsBody(inject, outgoing);
+}
+
+/** Where the decision's credential is put; null where it names none. */
+export function placesIn({ inject }: Decision): Places | null {
+  return inject === null ? null : placesOf(inject);
 }
 
 const nowhere = { headers: [], query: [] };

@@ -1,24 +1,45 @@
 // All that goes to the upstream besides `Host`: the model, what injection made of it, our trace; nothing else is copied.
 
-import type { Filled, Outgoing } from '../credentials/inject/injector.ts';
+import type { Filled, Outgoing, Places } from '../credentials/inject/injector.ts';
 import { upstreamTraceparent, type TraceContext } from '../audit/trace-context.ts';
 import { hostHeader, type Head } from './head.ts';
 
-/** @param isAnswerRead whether something of ours must be able to read the answer. */
+/**
+ * Where APIs look for who is asking. Beside a credential of ours, whatever the agent has there could make the upstream act
+ * for somebody else than the policy means, so it is left out (H-31).
+ */
+const identitySlots: ReadonlySet<string> = new Set(
+  'authorization cookie x-api-key api-key apikey x-auth-token x-access-token private-token x-goog-api-key x-amz-security-token'.split(
+    ' ',
+  ),
+);
+
+/**
+ * @param isAnswerRead whether something of ours must be able to read the answer.
+ * @param places of the credential that the request will carry; null without one.
+ */
 export function outgoingOf(
   { request, headers, hasBody }: Head,
   isAnswerRead: boolean,
+  places: Places | null,
 ): Omit<Outgoing, 'placeholder'> {
+  const sent = places === null ? headers.forwarded : withoutOthers(headers.forwarded, places);
   return {
     method: request.method,
     host: hostHeader(request, request.scheme === 'http' ? 'http' : 'https'),
     path: request.path,
     query: request.query,
-    headers: isAnswerRead ? readable(headers.forwarded) : headers.forwarded,
+    headers: isAnswerRead ? readable(sent) : sent,
     hasBody,
     contentLength: headers.contentLength,
     body: null,
   };
+}
+
+/** What stands where the credential is put is for the injection to read and to replace. */
+function withoutOthers(forwarded: readonly string[], places: Places): readonly string[] {
+  const isOther = (name: string): boolean => identitySlots.has(name) && !places.headers.includes(name);
+  return forwarded.filter((_, at) => !isOther(forwarded[at - (at % 2)] ?? ''));
 }
 
 function readable(forwarded: readonly string[]): readonly string[] {

@@ -168,6 +168,27 @@ describe('replaced', () => {
   });
 });
 
+describe('what an agent says of itself', () => {
+  const own =
+    'Authorization: Bearer mine\r\nX-Api-Key: mine\r\nPrivate-Token: mine\r\nCookie: session=mine\r\n';
+  const names = ['authorization', 'x-api-key', 'private-token', 'cookie'];
+  const arrived = () => names.map((name) => origin.received.at(-1)?.headers[name]);
+
+  test('H-31: is left out beside a credential, so that the upstream acts for nobody else', async () => {
+    assert.equal((await ask('/bearer/x', own)).status, 200);
+    assert.deepEqual(arrived(), ['Bearer real-1', undefined, undefined, undefined]);
+    assert.equal((await ask('/header/x', own)).status, 200);
+    assert.deepEqual(arrived(), [undefined, 'real-1', undefined, undefined]);
+    assert.equal((await ask('/query/x?a=1', own)).status, 200);
+    assert.deepEqual(arrived(), [undefined, undefined, undefined, undefined]);
+  });
+
+  test('arrives where no credential is put on the request', async () => {
+    assert.equal((await ask('/plain/x', own)).status, 200);
+    assert.deepEqual(arrived(), ['Bearer mine', 'mine', 'mine', 'session=mine']);
+  });
+});
+
 describe('where two credentials match', () => {
   for (const [name, head] of Object.entries({
     bearer: `Authorization: Bearer ${placeholder('bearer')}\r\n`,
