@@ -66,6 +66,8 @@ const renewFrom = 2 / 3;
 const renewSpread = 0.1;
 const minReadGapMs = 1000;
 const maxRetryDelayMs = 30_000;
+/** Vault gives leases of months, and setTimeout takes what is beyond 24.8 days for a millisecond. */
+const maxDelayMs = 86_400_000;
 /** What fails is up to three calls (the AWS SDK's attempts; Vault's two, and its health when it is sealed). */
 const retryGrowth = 3;
 const maxFailureLifeMs = 3000;
@@ -96,7 +98,7 @@ export function createCachedValue(options: CachedValueOptions): CachedValue {
 
   function schedule(delayMs: number, next: () => Promise<void>): void {
     clearTimeout(timer);
-    timer = setTimeout(() => void next(), delayMs).unref();
+    timer = setTimeout(() => void next(), Math.min(delayMs, maxDelayMs)).unref();
   }
 
   /** Never rejects: what came of it is in `held` and `failure`. */

@@ -89,6 +89,14 @@ describe('a value under a lease', () => {
     assert.deepEqual(script.revoked, [], 'requests with the old one may be under way');
   });
 
+  test('P-21: of a year is not renewed again and again, which a timer of more than 24 days would do', async () => {
+    script.leaseMs = 365 * 86_400_000;
+    script.renewal = script.leaseMs;
+    await value.get();
+    await sleep(100);
+    assert.deepEqual([script.reads, script.renewals], [1, 0]);
+  });
+
   test('P-11: is given up with the pod, and so are those that it took the place of', async () => {
     await value.get();
     script.renewal = null;
