@@ -124,6 +124,8 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
         if (outcome === 'gone') return null;
         if (isRefusal(outcome)) return outcome;
         prefix = outcome;
+        // An agent may take a minute over its body, and be halted meanwhile.
+        if (snapshots.current() !== snapshot) continue;
         const answer = dance(outcome.bytes, head.request, snapshot, clock.nowMs() ?? Date.now());
         if (answer !== null) return answerOwn(agent, trail, decision, answer);
       }
@@ -238,9 +240,9 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
   async function replaceSecret(allowed: Allowed, trail: Trail): Promise<boolean | Refusal> {
     const { head, prefix, snapshot, injection, mayRetry } = allowed;
     if (injection === null || !mayRetry) return false;
-    const another = injecting.replace(injection, snapshot, trail);
-    // The next request profits even where this one cannot be sent twice.
     const isRepeatable = idempotent.has(head.request.method) && (!head.hasBody || prefix?.isWhole === true);
+    // The next request profits even where this one cannot be sent twice, but what comes of it is not this one's record.
+    const another = injecting.replace(injection, snapshot, isRepeatable ? trail : null);
     return isRepeatable ? another : false;
   }
 }

@@ -31,7 +31,7 @@ export interface Injecting {
     trail: Trail,
   ): Promise<Injection | Refusal | null>;
   /** After an upstream's 401: whether there is another value by now, or why that cannot be told. */
-  replace(injection: Injection, snapshot: Snapshot, trail: Trail): Promise<boolean | Refusal>;
+  replace(injection: Injection, snapshot: Snapshot, trail: Trail | null): Promise<boolean | Refusal>;
 }
 
 export function createInjecting({
@@ -78,9 +78,9 @@ export function createInjecting({
 }
 
 /** The code alone: what a source says may name paths of a store that the agent need not know. */
-function unavailable(credential: string, error: unknown, trail: Trail): Refusal {
+function unavailable(credential: string, error: unknown, trail: Trail | null): Refusal {
   const { code } = asSidecarError(error);
-  trail.errorCode = code;
+  if (trail !== null) trail.errorCode = code;
   return refuse('secret_unavailable', `The secret of ${credential} could not be had (${code}).`);
 }
 

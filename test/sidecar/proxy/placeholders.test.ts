@@ -218,6 +218,20 @@ describe('where two credentials match', () => {
 });
 
 describe('a secret that was rotated', () => {
+  test('P-20: a request that cannot be sent twice has its own record, not that of the next reading', async () => {
+    status = 401;
+    await ask('/plain/x');
+    let asked = 0;
+    fixture?.beforeResolve(() => {
+      asked += 1;
+      if (asked === 2) fixture?.setSecret(null);
+    });
+    assert.equal((await ask('/bearer/x', 'Content-Type: text/plain\r\n', 'POST', 'a')).status, 401);
+    assert.equal(asked, 2, 'the secret was read again');
+    const last = fixture?.records.at(-1);
+    assert.deepEqual([last?.status, last?.errorCode, last?.refusal], [401, null, null]);
+  });
+
   for (const [target, answered, tries] of [
     ['/bearer/x', 401, 2],
     ['/bearer/x', 403, 1],
