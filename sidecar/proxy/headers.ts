@@ -27,12 +27,17 @@ type Treatment =
   /** Dropped when it repeats the method, refused when it names another. */
   | 'methodOverride';
 
+/** Where APIs look for who is asking. */
+const identityHeaders =
+  'authorization cookie x-api-key api-key apikey x-auth-token x-access-token private-token x-goog-api-key x-amz-security-token ' +
+  'x-api-token x-auth-key x-apikey x-vault-token x-shopify-access-token x-figma-token dd-api-key dd-application-key ocp-apim-subscription-key x-functions-key x-rapidapi-key';
+
+export const namesIdentity: ReadonlySet<string> = new Set(identityHeaders.split(' '));
+
 const treatments: ReadonlyMap<string, Treatment> = new Map([
   ...names('ours', 'host content-length transfer-encoding expect connection upgrade traceparent tracestate'),
-  ...names('single', 'authorization cookie content-type content-encoding range if-range'),
-  // Where APIs take keys other than in Authorization.
-  ...names('single', 'x-api-key api-key apikey x-auth-token x-access-token private-token x-goog-api-key'),
-  ...names('single', 'x-amz-security-token x-amz-date x-amz-content-sha256'),
+  ...names('single', identityHeaders),
+  ...names('single', 'content-type content-encoding range if-range x-amz-date x-amz-content-sha256'),
   ...names('dropped', 'keep-alive te trailer http2-settings'),
   ...names('dropped', 'proxy-connection proxy-authenticate proxy-authorization proxy-authentication-info'),
   ...names('dropped', 'via forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-port'),

@@ -3,16 +3,7 @@
 import type { Filled, Outgoing, Places } from '../credentials/inject/injector.ts';
 import { upstreamTraceparent, type TraceContext } from '../audit/trace-context.ts';
 import { hostHeader, type Head } from './head.ts';
-
-/**
- * Where APIs look for who is asking. Beside a credential of ours, whatever the agent has there could make the upstream act
- * for somebody else than the policy means, so it is left out (H-31).
- */
-const identitySlots: ReadonlySet<string> = new Set(
-  'authorization cookie x-api-key api-key apikey x-auth-token x-access-token private-token x-goog-api-key x-amz-security-token'.split(
-    ' ',
-  ),
-);
+import { namesIdentity } from './headers.ts';
 
 /**
  * @param isAnswerRead whether something of ours must be able to read the answer.
@@ -36,9 +27,12 @@ export function outgoingOf(
   };
 }
 
-/** What stands where the credential is put is for the injection to read and to replace. */
+/**
+ * Beside a credential of ours, whatever else the agent says of who it is could make the upstream act for somebody else than
+ * the policy means, so it is left out (H-31). What stands where the credential is put is the injection's to read and replace.
+ */
 function withoutOthers(forwarded: readonly string[], places: Places): readonly string[] {
-  const isOther = (name: string): boolean => identitySlots.has(name) && !places.headers.includes(name);
+  const isOther = (name: string): boolean => namesIdentity.has(name) && !places.headers.includes(name);
   return forwarded.filter((_, at) => !isOther(forwarded[at - (at % 2)] ?? ''));
 }
 
