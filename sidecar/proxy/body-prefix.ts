@@ -71,10 +71,10 @@ export function createBodyReader({
       return prefixByLength(headers, need) ?? read(agent, need, null, claim, trail);
     },
     readWhole: async (agent, before, claim, trail, maxBytes = maxSignedBytes) => {
-      if (before?.isWhole === true) return before;
       const need: BodyNeed = { until: 'end', maxBytes };
-      const outcome = await read(agent, need, before, claim, trail);
-      if (outcome === 'gone' || isRefusal(outcome) || outcome.isWhole) return outcome;
+      const outcome = before?.isWhole === true ? before : await read(agent, need, before, claim, trail);
+      if (outcome === 'gone' || isRefusal(outcome)) return outcome;
+      if (outcome.isWhole && outcome.bytes.length <= maxBytes) return outcome;
       return refuse(
         'body_too_large',
         `The whole body must be looked at here, and it is longer than ${maxBytes} bytes.`,

@@ -18,7 +18,14 @@ import { createBodyReader, type BodyPrefix } from './body-prefix.ts';
 import { createCharging, type Charging } from './charging.ts';
 import { readHead, type Head } from './head.ts';
 import { refusalOfDecision, refuseChanged, refuseStale, type InFlight } from './in-flight.ts';
-import { createInjecting, isBodySigned, placesIn, strayPlaceholder, type Injection } from './injecting.ts';
+import {
+  createInjecting,
+  isBodySigned,
+  maxSignedBytes,
+  placesIn,
+  strayPlaceholder,
+  type Injection,
+} from './injecting.ts';
 import { headersOf, outgoingOf, targetOf } from './outgoing.ts';
 import { createRelay } from './relay.ts';
 import { createRequestBody } from './request-body.ts';
@@ -135,7 +142,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
       if (spent !== null) return refuseSpent(decision, spent, trail);
       let outgoing = outgoingOf(head, charging.countsTokens(), placesIn(decision));
       if (isBodySigned(decision, outgoing)) {
-        const outcome = await bodies.readWhole(agent, prefix, claim, trail);
+        const outcome = await bodies.readWhole(agent, prefix, claim, trail, maxSignedBytes(decision));
         if (outcome === 'gone') return null;
         if (isRefusal(outcome)) return outcome;
         prefix = outcome;

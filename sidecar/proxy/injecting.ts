@@ -7,7 +7,7 @@ import type { RulesetInject } from '../../policy/ruleset-credential.ts';
 import type { Clock } from '../clock.ts';
 import type { Snapshot } from '../control/snapshot.ts';
 import type { Credentials } from '../credentials/credentials.ts';
-import { fill, needsBody, placesOf } from '../credentials/inject/inject.ts';
+import { fill, maxBodyBytesOf, needsBody, placesOf } from '../credentials/inject/inject.ts';
 import type { Filled, Outgoing, Places } from '../credentials/inject/injector.ts';
 import { isSameMaterial, type Material } from '../credentials/material.ts';
 import { asSidecarError } from '../errors.ts';
@@ -82,6 +82,11 @@ function unavailable(credential: string, error: unknown, trail: Trail | null): R
   const { code } = asSidecarError(error);
   if (trail !== null) trail.errorCode = code;
   return refuse('secret_unavailable', `The secret of ${credential} could not be had (${code}).`);
+}
+
+/** As much of a body as the scheme takes, where all of it must be at hand; undefined: as much as a rule can ask for. */
+export function maxSignedBytes({ inject }: Decision): number | undefined {
+  return inject === null ? undefined : maxBodyBytesOf(inject);
 }
 
 /** Whether all of the body must be at hand before the request can be signed or filled. */

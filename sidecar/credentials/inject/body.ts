@@ -27,6 +27,7 @@ const digests = new Set(['content-md5', 'digest', 'content-digest', 'repr-digest
 type Kind = Extract<MediaKind, 'Json' | 'Form'>;
 
 export const body: Injector<'body'> = {
+  maxBodyBytes: 1024 * 1024,
   check: (_inject, material) => void valueOf(material),
   places: () => ({ headers: [], query: [] }),
   needsBody: (_inject, { headers }) => kindOf(headers) !== null,

@@ -73,6 +73,11 @@ export function placesOf(inject: RulesetInject): Places {
   return injectorOf(inject).places(inject);
 }
 
+/** @returns undefined where the scheme sets no bound of its own. */
+export function maxBodyBytesOf(inject: RulesetInject): number | undefined {
+  return injectorOf(inject).maxBodyBytes;
+}
+
 export function needsBody(inject: RulesetInject, outgoing: Omit<Outgoing, 'body' | 'placeholder'>): boolean {
   return outgoing.hasBody && (injectorOf(inject).needsBody?.(inject, outgoing) ?? false);
 }

@@ -58,6 +58,8 @@ export interface Injector<Kind extends InjectKind> {
    */
   check(inject: InjectOf<Kind>, material: Material): void;
   places(inject: InjectOf<Kind>): Places;
+  /** Of a body that is parsed, and takes many times its size meanwhile; absent: as much as a rule can ask for. */
+  readonly maxBodyBytes?: number;
   /** Whether the whole body must be at hand; absent: never. */
   needsBody?(inject: InjectOf<Kind>, outgoing: Omit<Outgoing, 'body' | 'placeholder'>): boolean;
   /**

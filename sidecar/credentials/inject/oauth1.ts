@@ -33,6 +33,7 @@ interface Keys {
 }
 
 export const oauth1: Injector<'oauth1'> = {
+  maxBodyBytes: 1024 * 1024,
   check: (inject, material) => void keysOf(inject, material),
   places: () => ({ headers: ['authorization'], query: [] }),
   needsBody: (_inject, { headers }) => {

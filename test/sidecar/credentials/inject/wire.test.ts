@@ -193,6 +193,18 @@ describe('nothing reaches the upstream', () => {
       'request_unsignable',
       400,
     ],
+    'of a body that is too long to be parsed for its placeholder': [
+      { kind: 'body', pointer: '/token' },
+      (place) => composeWith(place, '/a', json, `{"token":"${ours}","x":"${'x'.repeat(1024 * 1024)}"}`),
+      'body_too_large',
+      413,
+    ],
+    'of a form that is too long to be parsed for a signature': [
+      { kind: 'oauth1', signatureMethod: 'HmacSha1', consumerKey: 'c' },
+      (place) => compose('POST', place, '/a', chunked(form, `a=${'x'.repeat(1024 * 1024)}`)),
+      'body_too_large',
+      413,
+    ],
     'of another spelling of the parameter': [
       { kind: 'query', name: 'key' },
       (place) => compose('GET', place, '/a?KEY=own'),
