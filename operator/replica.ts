@@ -111,6 +111,7 @@ export async function createReplica(
       clusterDomain: config.OUTRIDER_CLUSTER_DOMAIN,
       telemetry: collector,
       operatorCas: authority.bundle(),
+      clusterRanges: [],
     }),
   });
   const streams = createStreams({

@@ -37,6 +37,8 @@ export interface CompileSettings {
   readonly clusterDomain: string;
   readonly telemetry: RulesetTelemetry | null;
   readonly operatorCas: string;
+  /** Sorted; see `Ruleset`. */
+  readonly clusterRanges: readonly string[];
 }
 
 export interface Compiled {
@@ -97,6 +99,7 @@ export function compileRuleset(input: CompileInput): Compiled {
     credentials: Object.fromEntries(credentials),
     stores: Object.fromEntries(stores.filter(([name]) => usedStores.has(name))),
     destinations: Object.fromEntries(destinations.filter(([name]) => usedDestinations.has(name))),
+    clusterRanges: settings.clusterRanges,
     telemetry: settings.telemetry,
     operatorCas: settings.operatorCas,
   };

@@ -17,7 +17,10 @@ export function requirements(ruleset: Ruleset): readonly Feature[] {
     if (store.kind === 'vault' && store.auth.kind !== 'kubernetes')
       needed.add(`store/vault/${store.auth.kind}`);
   }
-  if (Object.values(destinations).some(({ scheme }) => scheme !== 'https')) needed.add('destination/http');
+  const schemes = Object.values(destinations).map(({ scheme }) => scheme);
+  if (schemes.some((scheme) => scheme !== 'https')) needed.add('destination/http');
+  if (schemes.includes('tcp')) needed.add('destination/tcp');
+  if (ruleset.clusterRanges.length > 0) needed.add('cluster-ranges');
   if (observeUntilMs !== null) needed.add('observe');
   return [...needed].toSorted();
 }

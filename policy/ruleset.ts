@@ -20,6 +20,8 @@ export const features = [
   'rules/status-only',
   'observe',
   'destination/http',
+  'destination/tcp',
+  'cluster-ranges',
   'rules/minting',
   'inject/bearer',
   'inject/basic',
@@ -61,6 +63,8 @@ export interface Ruleset {
   readonly credentials: Readonly<Record<string, RulesetCredential>>;
   readonly stores: Readonly<Record<string, RulesetStore>>;
   readonly destinations: Readonly<Record<string, RulesetDestination>>;
+  /** CIDR ranges of this cluster's pods, Services and nodes that lie among public addresses, and so need naming. */
+  readonly clusterRanges: readonly string[];
   /** Where spans go; null when the cluster has no collector configured. */
   readonly telemetry: RulesetTelemetry | null;
   /** PEM of the certificate authorities that may sign the operator's certificate, now or next. */
@@ -214,6 +218,7 @@ export function emptyRuleset(agent: Ruleset['agent'], operatorCas = ''): Ruleset
     credentials: {},
     stores: {},
     destinations: {},
+    clusterRanges: [],
     telemetry: null,
     operatorCas,
   };
@@ -264,5 +269,6 @@ export function parseRuleset(value: unknown): Ruleset {
   const missing = (ruleset.requires ?? []).filter((feature) => !known.includes(feature));
   if (missing.length > 0)
     throw new Error(`the ruleset needs ${missing.join(', ')}, which this sidecar lacks`);
-  return ruleset as Ruleset;
+  // Operators before this field send none.
+  return { ...(ruleset as Ruleset), clusterRanges: ruleset.clusterRanges ?? [] };
 }

@@ -50,6 +50,6 @@ export function inputOf(rules: readonly object[]): CompileInput {
     credentials: [],
     stores: [],
     destinations: [],
-    settings: { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '' },
+    settings: { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '', clusterRanges: [] },
   };
 }

@@ -73,7 +73,8 @@ export function compilePolicies({ origin, caPem, vaultPort, telemetry }: Surroun
         },
       },
     ],
-    settings: { clusterDomain: 'cluster.local', telemetry, operatorCas: caPem },
+    settings: { clusterDomain: 'cluster.local', telemetry, operatorCas: caPem, clusterRanges: [] },
+    clusterRanges: [],
   });
 }
 

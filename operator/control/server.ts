@@ -2,13 +2,8 @@
 // before its body is read.
 
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify';
-import {
-  controlHeaders,
-  controlPaths,
-  maxLimitsBytes,
-  maxReportBytes,
-  type Watermark,
-} from '../../policy/contract.ts';
+import { controlHeaders, controlPaths, maxReportBytes, type Watermark } from '../../policy/contract.ts';
+import { maxLimitsBytes } from '../../policy/limits-contract.ts';
 import { OperatorError } from '../errors.ts';
 import type { LimitsService } from '../limits/service.ts';
 import type { Metrics } from '../metrics.ts';

@@ -1,12 +1,8 @@
 // Passes a sidecar's question for limits on to the leader, whose address is in the Lease.
 
 import { Agent } from 'undici';
-import {
-  controlHeaders,
-  controlPaths,
-  type LimitsAnswer,
-  type LimitsRequest,
-} from '../../policy/contract.ts';
+import { controlHeaders, controlPaths } from '../../policy/contract.ts';
+import { type LimitsAnswer, type LimitsRequest } from '../../policy/limits-contract.ts';
 import { OperatorError } from '../errors.ts';
 import type { Election } from '../kube/leader.ts';
 import type { Authority } from '../webhook/authority.ts';

@@ -5,7 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
-import type { LimitAnswer } from '../../policy/contract.ts';
+import type { LimitAnswer } from '../../policy/limits-contract.ts';
 import {
   bookNotStored,
   bookStored,

@@ -2,7 +2,7 @@
 // leader answers; another replica passes the question on, with the token, so that the leader sees for itself who asks.
 
 import { z } from 'zod';
-import { maxLimitAsks, maxShares, type LimitsAnswer } from '../../policy/contract.ts';
+import { maxLimitAsks, maxShares, type LimitsAnswer } from '../../policy/limits-contract.ts';
 import { counterKey } from '../../policy/limits/charge.ts';
 import type { Agents } from '../control/agents.ts';
 import type { SidecarIdentity } from '../control/identity.ts';

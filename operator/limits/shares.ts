@@ -3,7 +3,7 @@
 // lost, repeated or overtaken on the way, too much is counted and never too little: at the grant of the last unit of any
 // window, all the other units of that window still counted.
 
-import type { LimitAnswer, LimitAsk } from '../../policy/contract.ts';
+import type { LimitAnswer, LimitAsk } from '../../policy/limits-contract.ts';
 import { counterIn, type Book } from '../../policy/limits/book.ts';
 import { counterKey } from '../../policy/limits/charge.ts';
 import { isCovered, retryAfterMs, roomOf, spend, type Counter } from '../../policy/limits/counter.ts';

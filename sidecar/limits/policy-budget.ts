@@ -2,13 +2,13 @@
 // before they are used up, and gives back what it does not need. Nothing of it outlives the process: what a pod that
 // crashed still held counts as spent.
 
+import { controlPaths } from '../../policy/contract.ts';
 import {
-  controlPaths,
   maxLimitAsks,
   type LimitAnswer,
   type LimitsAnswer,
   type LimitsRequest,
-} from '../../policy/contract.ts';
+} from '../../policy/limits-contract.ts';
 import type { LimitRefusal } from '../../policy/limits/apply.ts';
 import { counterKey, type Charge } from '../../policy/limits/charge.ts';
 import { shareLifetimeMs } from '../../policy/limits/window.ts';

@@ -5,7 +5,7 @@
 // operator counts all of them as spent until a window after the lease's end, and units stop being usable before that: so
 // whatever is lost on the way is counted, too late and never too early.
 
-import { maxShares, type HeldShare, type LimitAnswer, type LimitAsk } from '../../policy/contract.ts';
+import { maxShares, type HeldShare, type LimitAnswer, type LimitAsk } from '../../policy/limits-contract.ts';
 
 export interface Purse {
   max: number;

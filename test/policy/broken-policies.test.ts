@@ -27,7 +27,7 @@ const agent: CompileInput['agent'] = {
   namespaceLabels: { team: 'red' },
   podLabels: [{ app: 'triage' }],
 };
-const settings = { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '' };
+const settings = { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '', clusterRanges: [] };
 const windows = [{ days: ['Mon'], from: '08:00', to: '18:00' }];
 
 const namespaced = (kind: string, name: string, spec: unknown): object => ({

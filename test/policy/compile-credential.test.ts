@@ -32,7 +32,7 @@ function compile(spec: object, others: { stores?: Manifest[]; destinations?: Man
     credentials: [credential(spec, 'bot')],
     stores: others.stores ?? [store({})],
     destinations: others.destinations ?? [],
-    settings: { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '' },
+    settings: { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '', clusterRanges: [] },
   }).ruleset;
 }
 

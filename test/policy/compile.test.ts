@@ -15,7 +15,7 @@ const agent: CompileInput['agent'] = {
   namespaceLabels: { team: 'a' },
   podLabels: [{ app: 'triage' }, { app: 'triage' }],
 };
-const settings = { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '' };
+const settings = { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '', clusterRanges: [] };
 
 function compile(input: Partial<CompileInput>): Ruleset {
   const whole = {

@@ -50,7 +50,7 @@ describe('a policy that is compiled for many agents', () => {
   });
 
   it('has the revision that a sidecar computes from what it is sent', () => {
-    const settings = { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '' };
+    const settings = { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '', clusterRanges: [] };
     const policy = {
       apiVersion,
       kind: 'AgentPolicy',

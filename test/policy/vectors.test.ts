@@ -185,7 +185,7 @@ function compile(file: VectorFile, own: VectorCase['agent'], extra: VectorCase['
     credentials: ofKind('AgentCredential'),
     stores: ofKind('AgentSecretStore'),
     destinations: ofKind('AgentDestination'),
-    settings: { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '' },
+    settings: { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '', clusterRanges: [] },
   });
   return compileDecider(ruleset, revision);
 }

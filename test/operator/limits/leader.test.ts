@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import fastify from 'fastify';
-import type { HeldShare, LimitAnswer } from '../../../policy/contract.ts';
+import type { HeldShare, LimitAnswer } from '../../../policy/limits-contract.ts';
 import { OperatorError } from '../../../operator/errors.ts';
 import { coverMs, createLimitsLeader, type LimitsLeader } from '../../../operator/limits/leader.ts';
 import type { LimitStore, StoredLimits } from '../../../operator/limits/store.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { apiVersion, controlHeaders, controlPaths, type LimitAsk } from '../../../policy/contract.ts';
+import { apiVersion, controlHeaders, controlPaths } from '../../../policy/contract.ts';
+import { type LimitAsk } from '../../../policy/limits-contract.ts';
 import type { Charge } from '../../../policy/limits/charge.ts';
 import { SidecarError } from '../../../sidecar/errors.ts';
 import type { Limits, Reserved } from '../../../sidecar/limits/limits.ts';

@@ -3,7 +3,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import fastify from 'fastify';
-import type { LimitAnswer, LimitAsk } from '../../../policy/contract.ts';
+import type { LimitAnswer, LimitAsk } from '../../../policy/limits-contract.ts';
 import { shareLifetimeMs } from '../../../policy/limits/window.ts';
 import { OperatorError } from '../../../operator/errors.ts';
 import { createLimitsLeader, type LimitsLeader } from '../../../operator/limits/leader.ts';

@@ -141,7 +141,7 @@ export function inputOf(parts: Partial<CompileInput>): CompileInput {
     credentials: Object.entries(ceilings).map(([name, allow]) => credentialOf(name, allow)),
     stores: [],
     destinations: [wiki],
-    settings: { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '' },
+    settings: { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '', clusterRanges: [] },
     ...parts,
   };
 }

@@ -63,7 +63,7 @@ describe('what audited policies would change', () => {
 
   test('is what the decisions of a ruleset say, for an audited policy of either kind', () => {
     const hosts = ['api.example.com'];
-    const settings = { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '' };
+    const settings = { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '', clusterRanges: [] };
     const policyOf = (name: string, mode: string, rule: object): object => ({
       apiVersion,
       kind: 'AgentPolicy',

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { LimitAnswer, LimitAsk, LimitsRequest } from '../../../policy/contract.ts';
+import type { LimitAnswer, LimitAsk, LimitsRequest } from '../../../policy/limits-contract.ts';
 import type { Certificate } from '../../cluster/certificates.ts';
 
 export interface GrantingOperator {
