@@ -74,7 +74,6 @@ export function compilePolicies({ origin, caPem, vaultPort, telemetry }: Surroun
       },
     ],
     settings: { clusterDomain: 'cluster.local', telemetry, operatorCas: caPem, clusterRanges: [] },
-    clusterRanges: [],
   });
 }
 
