@@ -56,6 +56,8 @@ export async function launchKubelet(deps: NodeDeps): Promise<ServerProcess> {
     enforceNodeAllocatable: [],
     failCgroupV1: false,
     failSwapOn: false,
+    // Tests kill containers in a loop; the usual wait before the fifth restart is five minutes.
+    crashLoopBackOff: { maxContainerRestartPeriod: '2s' },
     // A Secret that changes is seen in its volume at the next sync; a minute by default.
     syncFrequency: '10s',
     localStorageCapacityIsolation: false,
