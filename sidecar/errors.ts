@@ -1,6 +1,7 @@
 // What can fail in this process, as opposed to what it refuses (policy/reasons.ts). Codes are public API:
 // they stand in the status of an AgentCredential, in logs and in docs/errors.md; never renamed, never reused.
 
+import { captureErrors } from './capture/errors.ts';
 import { awsErrors } from './credentials/aws/errors.ts';
 import { vaultErrors } from './credentials/vault/errors.ts';
 
@@ -45,6 +46,9 @@ export const errorCatalogue = {
   KEYS_UNWRITABLE: { retryable: true, message: 'The keys volume cannot be written.' },
   TRUST_UNWRITABLE: { retryable: false, message: 'The trust volume cannot be written.' },
   SIDECAR_FAILED: { retryable: true, message: 'The sidecar met a defect of its own and stops.' },
+
+  // --- the init container
+  ...captureErrors,
 
   // --- the operator
   OPERATOR_TOKEN_MISSING: {

@@ -1,0 +1,38 @@
+// The part of the catalogue in ../errors.ts of the init container that captures a pod's traffic.
+
+export const captureErrors = {
+  CAPTURE_ARGUMENTS_INVALID: {
+    retryable: false,
+    message: 'An argument of the capture container is missing or malformed; injection writes all of them.',
+  },
+  CAPTURE_NOT_PERMITTED: {
+    retryable: false,
+    message:
+      'The capture container lacks uid 0 or the capability NET_ADMIN; let the namespace and the runtime grant it both.',
+  },
+  CAPTURE_UNSUPPORTED: {
+    retryable: false,
+    message:
+      "The kernel or sandbox that this pod runs on lacks what capture needs; use another node, or the level 'cooperative'.",
+  },
+  CAPTURE_RULES_REFUSED: {
+    retryable: true,
+    message: 'The kernel has every part that capture needs, and yet did not take the rules.',
+  },
+  CAPTURE_RULES_DIFFER: {
+    retryable: false,
+    message: 'The rules that the kernel holds are not those that were written.',
+  },
+  CAPTURE_UNPROVED: {
+    retryable: true,
+    message: 'The rules are in place, and yet what was sent past the sidecar was not seen to be stopped.',
+  },
+  CAPTURE_REPORT_UNWRITABLE: {
+    retryable: true,
+    message: 'The report of what is captured cannot be written to the keys volume.',
+  },
+  CAPTURE_REPORT_UNREADABLE: {
+    retryable: false,
+    message: 'The report of what is captured is there and cannot be read; delete the pod.',
+  },
+} as const;
