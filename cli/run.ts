@@ -80,6 +80,7 @@ export async function run(options: RunOptions): Promise<number> {
     authority,
     egress,
     audit,
+    level: 'cooperative',
   });
   try {
     const { port } = await proxy.listen(0, ['127.0.0.1']);

@@ -91,6 +91,7 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
     authority,
     egress,
     audit,
+    level: 'cooperative',
   });
   const placeholders = createPlaceholderFiles({
     snapshots,

@@ -22,7 +22,7 @@ export function renderDecisionLine(exchange: ExchangeRecord): string {
     `,"error":${quote(exchange.errorCode)},"durationMs":${durationMs}` +
     `,"requestBytes":${exchange.requestBytes},"responseBytes":${exchange.responseBytes}` +
     `,"observed":${decision?.observed ?? false},"shadow":${quote(shadowOf(exchange))}` +
-    `,"entry":"${exchange.entry}","capture":"cooperative"` +
+    `,"entry":"${exchange.entry}","capture":"${exchange.capture}"` +
     `,"traceId":"${trace.traceId}","spanId":"${trace.spanId}"}`
   );
 }

@@ -82,7 +82,7 @@ function writeServerSpan(spans: SpanBytes, exchange: ExchangeRecord, name: strin
   spans.text(keys.credential, decision?.credential);
   spans.text(keys.revision, exchange.revision);
   spans.text(keys.decisionId, exchange.id);
-  spans.text(keys.capture, 'cooperative');
+  spans.text(keys.capture, exchange.capture);
   spans.text(keys.entry, exchange.entry);
   if (decision?.observed === true) spans.text(keys.observed, 'true');
   spans.text(keys.shadow, shadowOf(exchange));

@@ -1,5 +1,6 @@
 // What is known of one exchange when it has ended: the one thing from which decision lines and spans are made.
 
+import type { CaptureLevel } from '../../policy/capture-plan.ts';
 import type { Decision } from '../../policy/decision.ts';
 import type { Refusal } from '../../policy/refusal.ts';
 import type { CanonicalRequest } from '../../policy/request.ts';
@@ -17,8 +18,10 @@ export interface ExchangePhase {
 export interface ExchangeRecord {
   readonly id: string;
   readonly trace: TraceContext;
-  /** How the request came in. */
-  readonly entry: 'connect' | 'absolute';
+  /** How the request came in: by the proxy port, or redirected there by netfilter. */
+  readonly entry: 'connect' | 'absolute' | 'captured_tls' | 'captured_http' | 'captured_tcp';
+  /** What this pod's agents could have walked around. */
+  readonly capture: CaptureLevel;
   readonly startedAtMs: number;
   readonly endedAtMs: number;
   readonly phases: readonly ExchangePhase[];

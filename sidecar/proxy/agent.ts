@@ -3,15 +3,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Decision } from '../../policy/decision.ts';
 import type { Refusal } from '../../policy/refusal.ts';
+import type { Entry } from './entry.ts';
 import { discardBody } from './request-body.ts';
 import { createProblem, writeOwn, writeProblem, type OwnAnswer } from './respond.ts';
 import type { Trail } from './trail.ts';
-import type { Tunnel } from './tunnel.ts';
 
 export interface Agent {
   readonly message: IncomingMessage;
   readonly response: ServerResponse;
-  readonly tunnel: Tunnel | null;
+  readonly entry: Entry;
   /** Whether it was told to send the body that it announced with `Expect`. */
   hasContinued?: boolean;
   /** Why the rest of the body can never be read; the message alone would be waited for in vain. */

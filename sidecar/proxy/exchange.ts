@@ -1,6 +1,7 @@
 // The life of a request, top to bottom. It is decided by one snapshot; when another takes its place before the request
 // is sent, the request is decided again. Whatever happens, the agent gets one answer and the audit one record.
 
+import type { CaptureLevel } from '../../policy/capture-plan.ts';
 import { isDecided } from '../../policy/decide.ts';
 import type { BodyNeeded, Decision } from '../../policy/decision.ts';
 import { applyCounters, type LimitRefusal } from '../../policy/limits/apply.ts';
@@ -41,6 +42,7 @@ export interface ExchangeOptions {
   readonly inFlight: InFlight;
   readonly clock: Clock;
   readonly audit: Audit;
+  readonly level: CaptureLevel;
   /** How long an agent may take for what rules need to see of a body. */
   readonly maxReadMs?: number;
   /** What bodies that rules look into may take together. */
@@ -68,13 +70,13 @@ const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'QUERY'])
 export type HandleExchange = (agent: Agent) => Promise<void>;
 
 export function createExchangeHandler(options: ExchangeOptions): HandleExchange {
-  const { snapshots, limits, upstreams, inFlight, audit, clock } = options;
+  const { snapshots, limits, upstreams, inFlight, audit, clock, level } = options;
   const injecting = createInjecting(options);
   const bodies = createBodyReader(options);
   const memory = createBodyMemory(options.maxHeldBytes);
 
   return async (agent) => {
-    const trail = startTrail(agent.message, agent.tunnel);
+    const trail = startTrail(agent.message, agent.entry, level);
     try {
       const refusal = await forward(agent, trail);
       if (refusal !== null) answerRefusal(agent, trail, refusal);
@@ -90,7 +92,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
 
   /** @returns why the agent has no answer yet, or null. */
   async function forward(agent: Agent, trail: Trail): Promise<Refusal | null> {
-    const head = readHead(agent.message, agent.tunnel);
+    const head = readHead(agent.message, agent.entry);
     if (isRefusal(head)) return head;
     trail.request = head.request;
     const charging = createCharging(limits);

@@ -5,9 +5,9 @@ import type { IncomingMessage } from 'node:http';
 import { parseAuthority, parseRequestTarget, type Authority } from '../../policy/canonical.ts';
 import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
 import { noBody, type CanonicalRequest, type RequestBody } from '../../policy/request.ts';
+import type { Entry } from './entry.ts';
 import { readHeaders, type AgentHeaders } from './headers.ts';
 import { findPlaceholders, type FoundPlaceholders } from './placeholder.ts';
-import type { Tunnel } from './tunnel.ts';
 
 export interface Head {
   readonly request: CanonicalRequest;
@@ -21,7 +21,7 @@ const maxTargetBytes = 8192;
 const unreadBody: RequestBody = { kind: 'unread' };
 const defaultPorts = { https: 443, http: 80 } as const;
 
-export function readHead(message: IncomingMessage, tunnel: Tunnel | null): Head | Refusal {
+export function readHead(message: IncomingMessage, entry: Entry): Head | Refusal {
   const { method = '', url = '', httpVersion } = message;
   // Node reads `HTTP/2.0` and `HTTP/0.9` request lines as if they were HTTP/1.
   if (httpVersion !== '1.1' && httpVersion !== '1.0') {
@@ -41,9 +41,9 @@ export function readHead(message: IncomingMessage, tunnel: Tunnel | null): Head 
   }
   const headers = readHeaders(message.rawHeaders, method, httpVersion);
   if (isRefusal(headers)) return headers;
-  const place = readPlace(url, tunnel);
+  const place = readPlace(url, headers.host, entry);
   if (isRefusal(place)) return place;
-  const disagreement = checkNames(place, headers.host, tunnel);
+  const disagreement = checkNames(place, headers.host, entry);
   if (disagreement !== null) return disagreement;
   const target = parseRequestTarget(place.target);
   if (isRefusal(target)) return target;
@@ -77,15 +77,9 @@ interface Place {
   readonly target: string;
 }
 
-/** From the tunnel for `/path`, from the target itself for `https://host/path` (RFC 9112 section 3.2). */
-function readPlace(url: string, tunnel: Tunnel | null): Place | Refusal {
-  if (url.startsWith('/')) {
-    if (tunnel !== null) return { scheme: 'https', authority: tunnel.authority, target: url };
-    return refuse(
-      'request_malformed',
-      'This is a proxy: send CONNECT, or the whole URL as the request target.',
-    );
-  }
+/** From the connection for `/path`, from the target itself for `https://host/path` (RFC 9112 section 3.2). */
+function readPlace(url: string, host: string | null, entry: Entry): Place | Refusal {
+  if (url.startsWith('/')) return readOriginPlace(url, host, entry);
   // Compared to the letter: clients write schemes in lower case, and `http:/evil` is one to some parsers only.
   const [, scheme, authorityText, target] = /^(https?):\/\/([^/?#\\]*)(\/.*)$/.exec(url) ?? [];
   if ((scheme !== 'https' && scheme !== 'http') || authorityText === undefined || target === undefined) {
@@ -93,14 +87,38 @@ function readPlace(url: string, tunnel: Tunnel | null): Place | Refusal {
   }
   const authority = parseAuthority(authorityText, defaultPorts[scheme]);
   if (isRefusal(authority)) return authority;
-  if (tunnel !== null && scheme !== 'https') {
-    return refuse('names_disagree', 'The request target names http inside a tunnel of TLS.');
+  if (entry.kind !== 'absolute' && scheme !== schemeOf(entry)) {
+    return refuse(
+      'names_disagree',
+      `The request target names ${scheme} on a connection of ${schemeOf(entry)}.`,
+    );
   }
   return { scheme, authority, target };
 }
 
-function checkNames(place: Place, host: string | null, tunnel: Tunnel | null): Refusal | null {
-  if (host === null) return refuse('request_malformed', 'The request has no Host header; send one.');
+function readOriginPlace(url: string, host: string | null, entry: Entry): Place | Refusal {
+  switch (entry.kind) {
+    case 'absolute':
+      return refuse(
+        'request_malformed',
+        'This is a proxy: send CONNECT, or the whole URL as the request target.',
+      );
+    case 'captured_http': {
+      if (host === null) return refuseNameless();
+      const authority = parseAuthority(host, defaultPorts.http);
+      return isRefusal(authority) ? authority : { scheme: 'http', authority, target: url };
+    }
+    default:
+      return { scheme: 'https', authority: entry.authority, target: url };
+  }
+}
+
+function schemeOf({ kind }: Exclude<Entry, { readonly kind: 'absolute' }>): 'https' | 'http' {
+  return kind === 'captured_http' ? 'http' : 'https';
+}
+
+function checkNames(place: Place, host: string | null, entry: Entry): Refusal | null {
+  if (host === null) return refuseNameless();
   // Most clients write what is canonical already, and then there is nothing to parse.
   if (host !== hostHeader(place.authority, place.scheme)) {
     const named = parseAuthority(host, defaultPorts[place.scheme]);
@@ -109,20 +127,30 @@ function checkNames(place: Place, host: string | null, tunnel: Tunnel | null): R
       return refuse('names_disagree', `Host names another place than ${spell(place.authority)}.`);
     }
   }
-  if (tunnel === null) return null;
-  if (!same(tunnel.authority, place.authority)) {
+  if (entry.kind === 'absolute') return null;
+  if (entry.kind === 'captured_http') {
+    if (place.authority.port === entry.port) return null;
     return refuse(
       'names_disagree',
-      `The request target names another place than CONNECT, ${spell(tunnel.authority)}.`,
+      `The request names port ${place.authority.port} on a connection to port ${entry.port}.`,
     );
   }
-  if (tunnel.serverName !== tunnel.authority.host) {
+  const { authority, serverName } = entry;
+  const source = entry.kind === 'connect' ? 'CONNECT' : 'the connection';
+  if (!same(authority, place.authority)) {
     return refuse(
       'names_disagree',
-      `The TLS handshake names another host than CONNECT, ${tunnel.authority.host}.`,
+      `The request target names another place than ${source}, ${spell(authority)}.`,
     );
+  }
+  if (serverName !== authority.host) {
+    return refuse('names_disagree', `The TLS handshake names another host than CONNECT, ${authority.host}.`);
   }
   return null;
+}
+
+function refuseNameless(): Refusal {
+  return refuse('request_malformed', 'The request has no Host header; send one.');
 }
 
 function same(a: Authority, b: Authority): boolean {

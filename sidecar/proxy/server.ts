@@ -1,22 +1,25 @@
-// The front door: one HTTP server per loopback address. Requests with a whole URL and what comes out of tunnels
-// enter here alike; each connection carries one exchange at a time.
+// The front door: one HTTP server per loopback address. Requests with a whole URL, what comes out of tunnels and what
+// netfilter redirected enter here alike; each connection carries one exchange at a time.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Authority as Place } from '../../policy/canonical.ts';
+import type { CapturePlan } from '../../policy/capture-plan.ts';
 import { refuse, type Refusal } from '../../policy/refusal.ts';
 
-import { SidecarError } from '../errors.ts';
 import { createServer } from '../node-http.ts';
 import type { Authority } from '../tls/authority.ts';
-import type { Egress } from './egress.ts';
 import type { Agent } from './agent.ts';
+import type { Captured, CapturedPorts } from './captured.ts';
+import type { Egress } from './egress.ts';
+import type { Entry, Origin } from './entry.ts';
 import { createExchangeHandler, type ExchangeOptions } from './exchange.ts';
+import { createHandshakes } from './handshake.ts';
 import { createInFlight } from './in-flight.ts';
+import { listenOn } from './listening.ts';
 import { createProblem, encodeProblem } from './respond.ts';
 import { endTrail, startTrail } from './trail.ts';
-import { createTunnels, type Tunnel } from './tunnel.ts';
+import { createTunnels } from './tunnel.ts';
 import { createUpstreams } from './upstream.ts';
 
 export interface ProxyOptions extends Omit<ExchangeOptions, 'upstreams' | 'inFlight'> {
@@ -30,6 +33,16 @@ export interface Proxy {
    * @throws SidecarError PORT_TAKEN: whoever holds the port could be read by agents as if it were us (K-22).
    */
   listen(port: number, hosts: readonly string[]): Promise<{ readonly port: number }>;
+  /**
+   * Listens to what netfilter redirects, after `listen`.
+   * @param ports as `capturePorts`; 0, here and in the plan, for free ones.
+   * @throws SidecarError PORT_TAKEN
+   */
+  capture(
+    plan: CapturePlan,
+    ports: { readonly tls: number; readonly http: number },
+    hosts: readonly string[],
+  ): Promise<CapturedPorts>;
   /** Cuts what is open and frees the port. */
   close(): Promise<void>;
 }
@@ -50,34 +63,47 @@ const bounds = {
  * upstreams may think, so that it is they who are named.
  */
 const idleTimeoutMs = 660_000;
-/** About 60 KiB each with TLS; a pod's agents that need more are better served by being told. */
+/** Of all listeners. About 60 KiB each with TLS; a pod's agents that need more are better served by being told. */
 const maxConnections = 512;
 /** apt sends up to ten requests ahead of their answers. */
 const maxPipelined = 16;
 
 interface Connection {
-  readonly tunnel: Tunnel | null;
+  readonly entry: Entry;
   /** The exchange under way. */
   current: Agent | null;
   readonly waiting: Agent[];
 }
 
 export function createProxy(options: ProxyOptions): Proxy {
-  const { snapshots, authority, egress, audit, clock } = options;
+  const { snapshots, authority, egress, audit, clock, level } = options;
   const inFlight = createInFlight(snapshots, clock);
   const upstreams = createUpstreams(egress.dial);
   const handle = createExchangeHandler({ ...options, upstreams, inFlight });
   const servers: Server[] = [];
+  let captured: Captured | null = null;
   const sockets = new Set<Duplex>();
   const connections = new WeakMap<Duplex, Connection>();
-  const tunnels = createTunnels({
-    authority,
-    onOpen: (stream, tunnel) => {
-      connections.set(stream, { tunnel, current: null, waiting: [] });
-      servers[0]?.emit('connection', stream);
-    },
-    onFailure: (target, refusal) => recordUnread(refusal, { authority: target }, 0),
-  });
+  const handshakes = createHandshakes({ authority, onOpen: serve, onFailure: recordUnread });
+  const tunnels = createTunnels({ handshakes, relay: () => false });
+
+  /** @returns false for a connection that is one too many, and gone. */
+  function admit(socket: Socket): boolean {
+    if (sockets.size >= maxConnections) {
+      socket.destroy();
+      return false;
+    }
+    sockets.add(socket);
+    // Until it is handed on nobody else listens, and an unheard error ends the process.
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+    return true;
+  }
+
+  /** What comes out of TLS, or was captured, as if it had been accepted here. */
+  function serve(stream: Socket, entry: Entry): void {
+    connections.set(stream, { entry, current: null, waiting: [] });
+    servers[0]?.emit('connection', stream);
+  }
 
   function createFront(): Server {
     const server = createServer({ ...bounds, requireHostHeader: false, optimizeEmptyRequests: true });
@@ -86,9 +112,8 @@ export function createProxy(options: ProxyOptions): Proxy {
     server.maxConnections = maxConnections;
     server.timeout = idleTimeoutMs;
     server.on('connection', (socket: Socket) => {
-      sockets.add(socket);
-      socket.on('close', () => sockets.delete(socket));
-      if (!connections.has(socket)) connections.set(socket, { tunnel: null, current: null, waiting: [] });
+      if (connections.has(socket) || !admit(socket)) return;
+      connections.set(socket, { entry: { kind: 'absolute' }, current: null, waiting: [] });
     });
     server.on('request', enqueue);
     server.on('checkContinue', enqueue);
@@ -105,7 +130,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       message.socket.destroy();
       return;
     }
-    connection.waiting.push({ message, response, tunnel: connection.tunnel });
+    connection.waiting.push({ message, response, entry: connection.entry });
     if (connection.current === null) void work(connection);
   }
 
@@ -122,15 +147,15 @@ export function createProxy(options: ProxyOptions): Proxy {
   function openTunnel(message: IncomingMessage, stream: Duplex, early: Buffer): void {
     stream.on('error', () => {});
     const connection = connections.get(message.socket);
-    const nested = connection?.tunnel ?? null;
+    const entry = connection?.entry ?? { kind: 'absolute' };
     const refusal =
-      nested !== null || connection?.current !== null
+      entry.kind !== 'absolute' || connection?.current !== null
         ? refuse(
             'protocol_unsupported',
-            'CONNECT inside a tunnel or behind an unanswered request is not supported.',
+            'CONNECT is for the proxy port alone, and not behind an unanswered request.',
           )
         : tunnels.open(message, stream as Socket, early);
-    if (refusal !== null) answerUnread(stream, refusal, nested);
+    if (refusal !== null) answerUnread(stream, refusal, entry);
   }
 
   /** The parser gave up: there is no request object, and no telling where another request would start. */
@@ -147,7 +172,7 @@ export function createProxy(options: ProxyOptions): Proxy {
         : refuse('request_malformed', `The request could not be parsed (${error.code ?? 'unknown'}).`);
     const { current } = connection;
     if (current === null) {
-      answerUnread(socket, refusal, connection.tunnel);
+      answerUnread(socket, refusal, connection.entry);
       return;
     }
     // What is unreadable is the rest of the request under way, or one that came ahead of its answer.
@@ -160,15 +185,16 @@ export function createProxy(options: ProxyOptions): Proxy {
     }
   }
 
-  function answerUnread(socket: Duplex, refusal: Refusal, tunnel: Tunnel | null): void {
-    const trail = startTrail(null, tunnel);
+  function answerUnread(socket: Duplex, refusal: Refusal, entry: Entry): void {
+    const trail = startTrail(null, entry, level);
     const problem = createProblem(trail.id, refusal, null);
     socket.end(encodeProblem(problem), () => socket.destroy());
     audit.record(endTrail({ ...trail, refusal, status: problem.status }));
   }
 
-  function recordUnread(refusal: Refusal, target: { readonly authority: Place }, status: number): void {
-    audit.record(endTrail({ ...startTrail(null, target), refusal, status }));
+  /** There is nobody to answer. */
+  function recordUnread(origin: Origin, refusal: Refusal): void {
+    audit.record(endTrail({ ...startTrail(null, origin, level), refusal }));
   }
 
   return {
@@ -182,24 +208,29 @@ export function createProxy(options: ProxyOptions): Proxy {
       }
       return { port: chosen };
     },
+    capture: async (plan, ports, hosts) => {
+      // Cooperative pods do without, in memory too.
+      const { createCaptured } = await import('./captured.ts');
+      captured = createCaptured({
+        plan,
+        handshakes,
+        admit,
+        serve,
+        relay: (_relay, socket) => socket.resetAndDestroy(),
+        onFailure: recordUnread,
+        ownPorts: egress.ownPorts,
+      });
+      return captured.listen(ports, hosts);
+    },
     close: async () => {
       inFlight.close();
-      const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
+      const closed: Promise<unknown>[] = servers.map(
+        (server) => new Promise((resolve) => server.close(resolve)),
+      );
+      if (captured !== null) closed.push(captured.close());
       for (const socket of sockets) socket.destroy();
       await upstreams.close();
       await Promise.all(closed);
     },
   };
-}
-
-function listenOn(server: Server, port: number, host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(new SidecarError('PORT_TAKEN', { detail: `${host} port ${port}: ${error.code}.` }));
-    });
-    server.listen(port, host, () => {
-      server.removeAllListeners('error');
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
 }

@@ -1,19 +1,21 @@
 // What an exchange leaves behind, collected as it goes: the audit record under construction.
 
 import type { IncomingMessage } from 'node:http';
+import type { CaptureLevel } from '../../policy/capture-plan.ts';
 import type { Decision } from '../../policy/decision.ts';
 import type { Refusal } from '../../policy/refusal.ts';
 import type { CanonicalRequest } from '../../policy/request.ts';
 import { randomHex } from '../audit/identifiers.ts';
 import type { ExchangePhase, ExchangeRecord } from '../audit/record.ts';
 import { joinTrace, type TraceContext } from '../audit/trace-context.ts';
+import type { Origin } from './entry.ts';
 import { spell } from './head.ts';
-import type { Tunnel } from './tunnel.ts';
 
 export interface Trail {
   readonly id: string;
   readonly trace: TraceContext;
   readonly entry: ExchangeRecord['entry'];
+  readonly capture: CaptureLevel;
   readonly startedAtMs: number;
   readonly phases: ExchangePhase[];
   readonly authority: string | null;
@@ -29,14 +31,19 @@ export interface Trail {
 }
 
 /** @param message null when not even a head could be parsed. */
-export function startTrail(message: IncomingMessage | null, tunnel: Pick<Tunnel, 'authority'> | null): Trail {
+export function startTrail(
+  message: IncomingMessage | null,
+  { kind, authority = null }: Origin,
+  level: CaptureLevel,
+): Trail {
   return {
     id: randomHex(16),
     trace: joinTrace(header(message, 'traceparent'), header(message, 'tracestate')),
-    entry: tunnel === null ? 'absolute' : 'connect',
+    entry: kind,
+    capture: level,
     startedAtMs: nowMs(),
     phases: [],
-    authority: tunnel === null ? null : spell(tunnel.authority),
+    authority: authority === null ? null : spell(authority),
     request: null,
     decision: null,
     refusal: null,

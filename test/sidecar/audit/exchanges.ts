@@ -31,6 +31,7 @@ export function exchange(changes: Partial<ExchangeRecord> = {}): ExchangeRecord 
     id: 'decision-1',
     trace: joinTrace(`00-${agentTrace}-${agentSpan}-01`, 'vendor=1'),
     entry: 'connect',
+    capture: 'cooperative',
     startedAtMs,
     endedAtMs: startedAtMs + 12.5,
     phases: [

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { CapturePlan } from '../../../policy/capture-plan.ts';
 import { requirements } from '../../../policy/requirements.ts';
 import { emptyRuleset, type Ruleset, type RulesetDestination } from '../../../policy/ruleset.ts';
 import type { RulesetCredential } from '../../../policy/ruleset-credential.ts';
@@ -13,6 +14,7 @@ import { Secret } from '../../../sidecar/credentials/secret.ts';
 import { createResolver, type Resolver } from '../../../sidecar/dns/resolver.ts';
 import { SidecarError } from '../../../sidecar/errors.ts';
 import { createLocalLimits } from '../../../sidecar/limits/limits.ts';
+import type { CapturedPorts } from '../../../sidecar/proxy/captured.ts';
 import { createEgress, type Egress } from '../../../sidecar/proxy/egress.ts';
 import { createProxy } from '../../../sidecar/proxy/server.ts';
 import { createAuthority } from '../../../sidecar/tls/authority.ts';
@@ -24,6 +26,8 @@ export const tokenPlaceholder = 'outrider-placeholder.research.token';
 
 export interface Fixture {
   readonly port: number;
+  /** Of a captured pod; `planned[0]` stands for the origin's port. */
+  readonly captured: CapturedPorts | null;
   readonly caPem: string;
   readonly records: ExchangeRecord[];
   /** The next record, which is written when its exchange has ended. */
@@ -51,6 +55,8 @@ export interface FixtureOptions {
   readonly clock?: Clock;
   readonly maxReadMs?: number;
   readonly maxHeldBytes?: number;
+  /** Listens as in a captured pod: for the origin's port, and for this besides. */
+  readonly capture?: Partial<CapturePlan>;
   /** The real ones, in place of one that a test sets. */
   readonly credentials?: (parts: {
     readonly snapshots: SnapshotSource;
@@ -147,6 +153,7 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     authority,
     egress,
     audit,
+    level: options.capture === undefined ? 'cooperative' : 'captured',
     ...(options.maxReadMs === undefined ? {} : { maxReadMs: options.maxReadMs }),
     ...(options.maxHeldBytes === undefined ? {} : { maxHeldBytes: options.maxHeldBytes }),
   });
@@ -156,12 +163,19 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     await limits.close();
     rmSync(keysDirectory, { recursive: true, force: true });
   };
-  const { port } = await proxy.listen(options.port ?? 0, hosts).catch(async (error: unknown) => {
+  const listen = async (): Promise<Pick<Fixture, 'port' | 'captured'>> => {
+    const { port } = await proxy.listen(options.port ?? 0, hosts);
+    if (options.capture === undefined) return { port, captured: null };
+    const { ports = [], relays = [] } = options.capture;
+    const plan = { ports: [{ port: origin.port, listener: 0 }, ...ports], relays };
+    return { port, captured: await proxy.capture(plan, { tls: 0, http: 0 }, hosts) };
+  };
+  const listening = await listen().catch(async (error: unknown) => {
     await close();
     throw error;
   });
   return {
-    port,
+    ...listening,
     caPem: authority.certificatePem,
     records,
     record: () =>

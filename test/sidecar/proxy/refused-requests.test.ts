@@ -1,23 +1,33 @@
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { Reason } from '../../../policy/reasons.ts';
 import { waitFor } from '../../cluster/deadline.ts';
+import { entries, openEntry, targetOf, type EntryMode } from './entries.ts';
 import { startFixture, tokenPlaceholder, type Fixture } from './fixture.ts';
-import { createTestCa, originName, startOrigin, type Origin, type TestCa } from './origin.ts';
-import { expectClosed, openSocket, openTunnel, send } from './raw-client.ts';
+import {
+  createTestCa,
+  originName,
+  startOrigin,
+  startPlainOrigin,
+  type Origin,
+  type TestCa,
+} from './origin.ts';
+import { expectClosed, send } from './raw-client.ts';
 
-// Requests that must never reach an upstream, as bytes, through every way in. TARGET is /path inside a tunnel and
-// https://host/path outside, HOST the origin's host and port.
+// Requests that must never reach an upstream, as bytes, through every way in. TARGET/path is https://host/path on the
+// proxy port and /path elsewhere, HOST the origin's host and port, SCHEME and OTHER what the entry speaks and does not.
 
 interface Refused {
   readonly code: Reason;
   readonly status: number;
   readonly bytes: string;
   /** Where Node's parser gives up there is no model and so no trace of the method. */
-  readonly only?: 'tunnel' | 'absolute';
+  readonly only?: readonly EntryMode[];
 }
 
+const named = ['connect', 'captured_tls', 'captured_http'] as const;
+/** Over plain HTTP a rule's credential refuses before. */
+const secured = ['absolute', 'connect', 'captured_tls'] as const;
 const host = 'Host: HOST\r\n';
 const malformed = (bytes: string): Refused => ({ code: 'request_malformed', status: 400, bytes });
 const ambiguous = (bytes: string): Refused => ({ code: 'request_ambiguous', status: 400, bytes });
@@ -121,15 +131,15 @@ const names: Record<string, Refused> = {
   ),
   'N-14: Host with letters in the port': ambiguous('GET TARGET/plain/x HTTP/1.1\r\nHost: HOSTx\r\n\r\n'),
   'H-11: another name in the target': {
-    ...disagree('GET https://evil.test/plain/x HTTP/1.1\r\nHost: HOST\r\n\r\n'),
+    ...disagree('GET SCHEME://evil.test/plain/x HTTP/1.1\r\nHost: HOST\r\n\r\n'),
   },
   'H-11: another name in target and Host': {
-    ...disagree('GET https://evil.test/plain/x HTTP/1.1\r\nHost: evil.test\r\n\r\n'),
-    only: 'tunnel',
+    ...disagree('GET SCHEME://evil.test/plain/x HTTP/1.1\r\nHost: evil.test\r\n\r\n'),
+    only: named,
   },
-  'H-11: http in the target inside a tunnel': {
-    ...disagree('GET http://HOST/plain/x HTTP/1.1\r\nHost: HOST\r\n\r\n'),
-    only: 'tunnel',
+  'H-11: another scheme in the target than that of the connection': {
+    ...disagree('GET OTHER://HOST/plain/x HTTP/1.1\r\nHost: HOST\r\n\r\n'),
+    only: named,
   },
   'H-13: userinfo in the target': ambiguous(
     'GET https://user:secret@HOST/plain/x HTTP/1.1\r\nHost: HOST\r\n\r\n',
@@ -144,7 +154,7 @@ const names: Record<string, Refused> = {
   'H-13: OPTIONS *': malformed('OPTIONS * HTTP/1.1\r\nHost: HOST\r\n\r\n'),
   'H-13: two slashes at the start': {
     ...ambiguous(`GET //evil.test/x HTTP/1.1\r\n${host}\r\n`),
-    only: 'tunnel',
+    only: named,
   },
   'H-13: a tab in the target': malformed(get('', '/plain/\tx')),
   'H-13: a space in the target': malformed(get('', '/plain/ x')),
@@ -260,16 +270,19 @@ const headers: Record<string, Refused> = {
     bytes: get(`Authorization: Basic ${Buffer.from(`x:${tokenPlaceholder}`).toString('base64')}\r\n`),
   },
   'S-22: a placeholder in another header': {
+    only: secured,
     code: 'credential_ambiguous',
     status: 403,
     bytes: get(`X-Api-Key: ${tokenPlaceholder}\r\n`, '/token/x'),
   },
   'S-22: a placeholder in a cookie': {
+    only: secured,
     code: 'credential_ambiguous',
     status: 403,
     bytes: get(`Cookie: session=${tokenPlaceholder}\r\n`, '/token/x'),
   },
   'S-22: a placeholder in the query': {
+    only: secured,
     code: 'credential_ambiguous',
     status: 403,
     bytes: get('', `/token/x?key=${tokenPlaceholder}`),
@@ -288,85 +301,90 @@ const decided: Record<string, Refused> = {
     code: 'no_grant',
     status: 403,
     bytes: 'GET http://HOST/plain/x HTTP/1.1\r\nHost: HOST\r\n\r\n',
-    only: 'absolute',
+    only: ['absolute'],
   },
   'a whole URL of a place without a rule': {
     code: 'no_grant',
     status: 403,
     bytes: 'GET https://evil.test/ HTTP/1.1\r\nHost: evil.test\r\n\r\n',
-    only: 'absolute',
+    only: ['absolute'],
   },
   'a path without a tunnel': {
     ...malformed(`GET /plain/x HTTP/1.1\r\n${host}\r\n`),
-    only: 'absolute',
+    only: ['absolute'],
   },
-  'N-08: CONNECT inside a tunnel': {
+  'N-08: CONNECT elsewhere than on the proxy port': {
     code: 'protocol_unsupported',
     status: 403,
     bytes: 'CONNECT HOST HTTP/1.1\r\nHost: HOST\r\n\r\n',
-    only: 'tunnel',
+    only: named,
   },
 };
 
 let ca: TestCa;
 let origin: Origin;
+let plainOrigin: Origin;
 let fixture: Fixture;
+let plainFixture: Fixture;
 
 before(async () => {
   ca = await createTestCa();
   origin = await startOrigin(ca);
-  fixture = await startFixture({ ca, origin });
+  plainOrigin = await startPlainOrigin();
+  fixture = await startFixture({ ca, origin, capture: {} });
+  plainFixture = await startFixture({
+    ca,
+    origin: plainOrigin,
+    destination: { scheme: 'http' },
+    capture: {},
+  });
 });
 after(async () => {
   await fixture.close();
+  await plainFixture.close();
   await origin.close();
+  await plainOrigin.close();
   ca.close();
 });
 
-const entries: Record<'tunnel' | 'absolute', () => Promise<Socket>> = {
-  tunnel: () => openTunnel(fixture, origin.port),
-  absolute: () => openSocket(fixture.port),
-};
-
-for (const entry of ['tunnel', 'absolute'] as const) {
-  describe(`refused through ${entry === 'tunnel' ? 'CONNECT' : 'a whole URL'}`, () => {
+for (const entry of entries) {
+  describe(`refused through ${entry}`, () => {
     for (const table of [framing, expectations, names, targets, headers, decided]) {
       for (const [title, { code, status, bytes, only }] of Object.entries(table)) {
-        if (only !== undefined && only !== entry) continue;
+        if (only?.includes(entry) === false) continue;
         test(title, () => refused(entry, bytes, code, status));
       }
     }
   });
 }
 
-async function refused(
-  entry: 'tunnel' | 'absolute',
-  template: string,
-  code: Reason,
-  status: number,
-): Promise<void> {
-  fixture.records.length = 0;
-  const place = `${originName}:${origin.port}`;
+async function refused(entry: EntryMode, template: string, code: Reason, status: number): Promise<void> {
+  const isPlain = entry === 'captured_http';
+  const [at, to] = isPlain ? [plainFixture, plainOrigin] : [fixture, origin];
+  at.records.length = 0;
+  const place = `${originName}:${to.port}`;
   const bytes = template
-    .replaceAll('TARGET', entry === 'absolute' ? `https://${place}` : '')
+    .replaceAll('TARGET', targetOf(entry, place))
     .replaceAll('HOST', place)
-    .replaceAll('PORT', String(origin.port));
-  const socket = await entries[entry]();
+    .replaceAll('PORT', String(to.port))
+    .replaceAll('SCHEME', isPlain ? 'http' : 'https')
+    .replaceAll('OTHER', isPlain ? 'https' : 'http');
+  const socket = await openEntry(entry, at, to.port);
   try {
     const answer = await send(socket, bytes);
     assert.equal(answer.status, status, answer.body);
     // The answer to a HEAD has no body; the record has the reason all the same.
     if (!bytes.startsWith('HEAD')) assert.equal(answer.problem?.code, code, answer.body);
     const record = await waitFor({ what: 'the record', timeoutMs: 5000, everyMs: 2 }, async () =>
-      fixture.records.find(({ id }) => id === answer.headers['outrider-decision']),
+      at.records.find(({ id }) => id === answer.headers['outrider-decision']),
     );
     assert.equal(record.status, status);
     assert.equal(record.refusal?.reason ?? record.decision?.reason, code);
-    assert.equal(record.entry, entry === 'tunnel' ? 'connect' : 'absolute');
+    assert.equal(record.entry, entry);
     if (answer.headers.connection === 'close') await expectClosed(socket);
   } finally {
     socket.destroy();
   }
-  assert.equal(origin.connections(), 0, 'nothing is dialled for a request that is refused');
-  assert.equal(fixture.records.length, 1, 'one record');
+  assert.equal(to.connections(), 0, 'nothing is dialled for a request that is refused');
+  assert.equal(at.records.length, 1, 'one record');
 }
