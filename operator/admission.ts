@@ -20,6 +20,8 @@ export interface AdmissionDeps {
   readonly client: KubeClient;
   /** host:port of the control port, as sidecars reach it. */
   readonly operator: string;
+  /** addr[:port] of the servers that sidecars ask for names. */
+  readonly dnsServers: readonly string[];
   readonly log: FastifyBaseLogger;
   readonly metrics: Metrics;
 }
@@ -27,7 +29,11 @@ export interface AdmissionDeps {
 export function createAdmissionApp(deps: AdmissionDeps): FastifyInstance {
   const { config, authority, informers, client, log, metrics } = deps;
   const settings: InjectorSettings = {
-    level: 'cooperative',
+    capture: {
+      level: config.OUTRIDER_CAPTURE_LEVEL,
+      allowCooperative: config.OUTRIDER_CAPTURE_ALLOW_COOPERATIVE === 'true',
+    },
+    dnsServers: deps.dnsServers,
     version: config.OUTRIDER_VERSION,
     operator: deps.operator,
     sidecar: {
@@ -64,6 +70,7 @@ function createAdmissionCluster({ resources, namespaces }: Informers, client: Ku
       const [found] = (await client.request<KubeList<KubeObject>>(request)).items;
       return found === undefined ? null : (found.metadata.labels ?? {});
     },
+    destinations: () => resources.AgentDestination.list(),
     stores: () => resources.AgentSecretStore.list(),
     credentials: (namespace) => resources.AgentCredential.inNamespace(namespace),
     policies: (namespace) => resources.AgentPolicy.inNamespace(namespace),

@@ -107,6 +107,18 @@ export const operatorSettings = {
     quantity,
     '256Mi',
   ),
+  OUTRIDER_CAPTURE_LEVEL: setting(
+    'How the traffic of agents reaches their sidecars: by netfilter, or by proxy variables, which an agent can disregard.',
+    'captured or cooperative',
+    oneOf('captured', 'cooperative'),
+    'captured',
+  ),
+  OUTRIDER_CAPTURE_ALLOW_COOPERATIVE: setting(
+    'Whether a namespace may choose the level cooperative, by its label outrider.dev/capture.',
+    'true or false',
+    oneOf('true', 'false'),
+    'false',
+  ),
   OUTRIDER_OTLP_ENDPOINT: setting(
     'OTLP/HTTP collector for the spans of operator and sidecars; empty sends none.',
     'https://host[:port][/path], or empty; http:// only with OUTRIDER_OTLP_INSECURE=true',

@@ -260,6 +260,7 @@ export async function createReplica(
         informers,
         client,
         operator: `${serviceName}:${operatorPorts.control}`,
+        dnsServers: [],
         log,
         metrics,
       });

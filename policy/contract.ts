@@ -107,6 +107,8 @@ export const labels = {
   inject: 'outrider.dev/inject',
   injected: 'outrider.dev/injected',
   optOut: 'outrider.dev/opt-out',
+  /** On a namespace: the `CaptureLevel` of its pods, as far as the platform's settings allow it. */
+  capture: 'outrider.dev/capture',
   /** On a namespace: the day, such as 2026-12-31, until which what no grant matches is forwarded and marked. */
   observeUntil: 'outrider.dev/observe-until',
 } as const;

@@ -1,11 +1,11 @@
 // The annotations and labels of Outrider on pods and namespaces. Each is public API.
 
+import type { CaptureLevel } from '../../policy/capture-plan.ts';
 import { annotations, labels } from '../../policy/contract.ts';
 import type { Labels } from '../../policy/resources/selector.ts';
 import { skipContainers } from './aws-identity.ts';
 import type { Pod } from './pod.ts';
 import type { Problem } from './problem.ts';
-import type { InjectionLevel } from './settings.ts';
 
 /**
  * `outrider.dev/inject` on a pod template, as annotation or label: "true" asks for the sidecar, "false" declines
@@ -43,7 +43,7 @@ export function namespaceAllowsOptOut(namespaceLabels: Labels): boolean {
 /** `outrider.dev/status`: what was injected, as JSON. Written by the webhook over whatever was there. */
 export interface InjectionStatus {
   /** How traffic reaches the sidecar. */
-  readonly level: InjectionLevel;
+  readonly level: CaptureLevel;
   readonly image: string;
   /** AgentSecretStores that the pod has a token for; a store opened later needs a restart of the pod. */
   readonly stores: readonly string[];
@@ -51,6 +51,11 @@ export interface InjectionStatus {
   readonly volumes: readonly string[];
   /** The AgentCredential whose placeholder each variable of the containers holds; one bound later needs a restart likewise. */
   readonly placeholders: Readonly<Record<string, string>>;
+  /**
+   * AgentDestinations whose traffic is captured; one opened later needs a restart likewise. Null of a pod that is not
+   * captured: it reaches them through the proxy.
+   */
+  readonly destinations: readonly string[] | null;
 }
 
 /** What `outrider.dev/status` of an injected pod says; null when it says nothing that can be read. */
@@ -63,13 +68,15 @@ export function readInjectionStatus(podAnnotations: Labels | undefined): Injecti
     const { level, image, stores, volumes, placeholders } = status;
     if (!Array.isArray(stores) || !Array.isArray(volumes)) return null;
     if (typeof placeholders !== 'object' || placeholders === null) return null;
-    return { level, image, stores, volumes, placeholders };
+    // Pods that were injected before there were captured ones say nothing of destinations.
+    const destinations = Array.isArray(status.destinations) ? status.destinations : null;
+    return { level, image, stores, volumes, placeholders, destinations };
   } catch {
     return null;
   }
 }
 
-function isLevel(level: unknown): level is InjectionLevel {
+function isLevel(level: unknown): level is CaptureLevel {
   return level === 'cooperative' || level === 'captured';
 }
 

@@ -28,11 +28,11 @@ export const skipContainers = 'eks.amazonaws.com/skip-containers';
  * Every container, ours too, since its tokens are its own. What else is named stays: another webhook may add it later.
  * The value is one record of CSV, whose reader neither trims nor forgives quotes; so it is written as plain names.
  */
-export function skippedContainers(pod: Pod, sidecar: string): string {
+export function skippedContainers(pod: Pod, ours: readonly string[]): string {
   const author = (pod.metadata.annotations?.[skipContainers] ?? '').split(/[\s,"]+/);
   const named = author.filter((name) => /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/.test(name));
   const containers = containersOf(pod).map(({ container }) => container.name);
-  return [...new Set([...named, sidecar, ...containers])].join(',');
+  return [...new Set([...named, ...ours, ...containers])].join(',');
 }
 
 /** The volume alone is no problem: the webhook adds it even where it passes every container over. */

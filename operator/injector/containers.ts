@@ -1,5 +1,6 @@
 // The sidecar's container, and what every other container of the pod gets.
 
+import { encodePlan, type CapturePlan } from '../../policy/capture-plan.ts';
 import { podPaths, sidecarEnvironment, sidecarPorts } from '../../policy/contract.ts';
 import type { SidecarIdentity } from './identity.ts';
 import type { Container, EnvVar, Pod } from './pod.ts';
@@ -15,21 +16,24 @@ export interface SidecarDeps {
   /** PEM: who may sign the operator's certificate now or next. */
   readonly operatorCas: string;
   readonly secrets: readonly MountedVolume[];
+  /** Null where the pod is not captured. */
+  readonly plan: CapturePlan | null;
 }
 
 /**
  * A native sidecar. Every field that the API server would default is written out, so that the webhook's second pass
  * can compare what it finds with what it would write.
  */
-export function sidecarContainer({ settings, identity, operatorCas, secrets }: SidecarDeps): Container {
-  const { sidecar } = settings;
+export function sidecarContainer(deps: SidecarDeps): Container {
+  const { identity, secrets } = deps;
+  const { sidecar } = deps.settings;
   return {
     name: sidecarName,
     image: sidecar.image,
     imagePullPolicy: sidecar.imagePullPolicy,
     ...(sidecar.args.length === 0 ? {} : { args: [...sidecar.args] }),
     restartPolicy: 'Always',
-    env: sidecarVariables(settings.operator, operatorCas),
+    env: sidecarVariables(deps),
     // No agent starts before its policy: the kubelet starts the next container when this passes. An hour of patience
     // costs nothing, while a restart would throw away what has been fetched.
     startupProbe: {
@@ -58,7 +62,8 @@ export function sidecarContainer({ settings, identity, operatorCas, secrets }: S
   };
 }
 
-function sidecarVariables(operator: string, operatorCas: string): EnvVar[] {
+function sidecarVariables({ settings, operatorCas, plan }: SidecarDeps): EnvVar[] {
+  const { operator, dnsServers } = settings;
   const pod = (name: string, fieldPath: string): EnvVar => ({
     name,
     valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath } },
@@ -70,6 +75,10 @@ function sidecarVariables(operator: string, operatorCas: string): EnvVar[] {
     pod(sidecarEnvironment.podNamespace, 'metadata.namespace'),
     pod(sidecarEnvironment.podUid, 'metadata.uid'),
     pod(sidecarEnvironment.podIp, 'status.podIP'),
+    ...(dnsServers.length === 0
+      ? []
+      : [{ name: sidecarEnvironment.dnsServers, value: dnsServers.join(',') }]),
+    ...(plan === null ? [] : [{ name: sidecarEnvironment.capture, value: encodePlan(plan) }]),
   ];
 }
 

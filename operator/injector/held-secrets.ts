@@ -12,14 +12,13 @@ import { reservedName } from './volumes.ts';
 export function heldSecretProblems(
   pod: Pod,
   needs: readonly SecretNeed[],
-  sidecar: string,
   envOf: (container: string) => readonly EnvVar[],
 ): readonly Problem[] {
   const held = needs.map(({ volume }) => volume);
   const isHeld = (name: string | undefined): boolean =>
     held.some((volume) => 'secret' in volume && volume.secret === name);
   if (held.length === 0) return [];
-  const others = containersOf(pod).filter(({ container }) => container.name !== sidecar);
+  const others = containersOf(pod).filter(({ container }) => !reservedName.test(container.name));
   return [
     ...(pod.spec.volumes ?? [])
       .filter(({ name }) => !reservedName.test(name))

@@ -1,20 +1,23 @@
 // One pod in, one verdict out: nothing to do, a refusal that says what to change, or a patch. Pure.
 
 import type { Placeholder } from '../../policy/agent-environment.ts';
+import type { PlannedDestination } from '../../policy/capture-plan.ts';
 import { secretDirectory } from '../../policy/contract.ts';
 import type { Labels } from '../../policy/resources/selector.ts';
 import { injectedMetadata, type InjectionStatus } from './annotations.ts';
 import { skippedContainers } from './aws-identity.ts';
+import { captureOf, type Capture } from './capture.ts';
+import { captureContainer, captureName } from './capture-container.ts';
 import { agentContainer, sidecarContainer, sidecarName } from './containers.ts';
 import { agentEnvironment } from './env.ts';
-import { drawIdentity, identityOf } from './identity.ts';
+import { drawIdentity, identityOf, type SidecarIdentity } from './identity.ts';
 import { createPatch, type PatchOperation } from './patch.ts';
 import { heldSecretProblems } from './held-secrets.ts';
 import { containersOf, type Container, type Pod, type Volume } from './pod.ts';
 import type { Problem } from './problem.ts';
 import { reportOn, reportReasons, type ReportReason } from './report.ts';
-import { isProblem, repairedSidecar, repairedVolume } from './second-pass.ts';
-import { isSecretVolume, secretVolumes, type SecretNeed } from './secret-volumes.ts';
+import { isProblem, repairedContainer, repairedVolume } from './second-pass.ts';
+import { isSecretVolume, secretVolumes, type MountedVolume, type SecretNeed } from './secret-volumes.ts';
 import type { InjectorSettings } from './settings.ts';
 import { shapeProblems } from './shape.ts';
 import { podVolumes, reservedName, tokensFor, type StoreToken } from './volumes.ts';
@@ -28,6 +31,8 @@ export interface InjectionInput {
   readonly secrets: readonly SecretNeed[];
   /** Of the credentials that the pod's policies name. */
   readonly placeholders: readonly Placeholder[];
+  /** That are open to the namespace. */
+  readonly destinations: readonly PlannedDestination[];
   readonly operatorCas: string;
   readonly settings: InjectorSettings;
   /** Draws a number of `idRange`. */
@@ -45,16 +50,15 @@ export type Injection =
     };
 
 export function injectPod(input: InjectionInput): Injection {
-  const { pod, settings, operatorCas } = input;
-  const report = reportOn(pod, input.namespaceLabels);
+  const { pod, settings, namespaceLabels } = input;
+  const report = reportOn(pod, namespaceLabels);
   if (report.kind !== 'inject') return report;
+  const capture = captureOf(settings, namespaceLabels, input.destinations);
+  if (isProblem(capture)) return { kind: 'refuse', problems: [capture] };
 
-  const found = pod.spec.initContainers?.find(({ name }) => name === sidecarName);
-  const identity = (found && identityOf(found)) ?? drawIdentity(pod, input.drawId);
   const secrets = secretVolumes(input.secrets);
-  const sidecar = sidecarContainer({ settings, identity, operatorCas, secrets });
-  const volumes = podVolumes(settings, input.stores, secrets);
-  const kept = found === undefined ? sidecar : repairedSidecar(sidecar, found);
+  const { ours, identity, problems: inOurs } = ownContainers(input, capture, secrets);
+  const volumes = podVolumes(settings, capture.level, input.stores, secrets);
   const keptVolumes = (pod.spec.volumes ?? [])
     // Of a pass that saw other credentials. Nothing but the sidecar may mount it, so without it nothing is amiss.
     .filter((volume) => !isSecretVolume(volume) || volumes.some(({ name }) => name === volume.name))
@@ -67,14 +71,18 @@ export function injectPod(input: InjectionInput): Injection {
   );
   const problems = [
     ...shapeProblems(pod, identity),
-    ...heldSecretProblems(pod, input.secrets, sidecarName, (name) => environments.get(name)?.env ?? []),
-    ...[kept, ...keptVolumes].filter(isProblem),
+    ...heldSecretProblems(pod, input.secrets, (name) => environments.get(name)?.env ?? []),
+    ...inOurs,
+    ...keptVolumes.filter(isProblem),
   ];
-  if (problems.length > 0 || isProblem(kept)) return { kind: 'refuse', problems };
+  if (problems.length > 0) return { kind: 'refuse', problems };
 
-  const warnings: string[] = report.reasons
-    .filter((reason) => reason === 'opt_out_without_effect')
-    .map((reason) => reportReasons[reason]);
+  const warnings: string[] = [
+    ...report.reasons
+      .filter((reason) => reason === 'opt_out_without_effect')
+      .map((reason) => reportReasons[reason]),
+    ...capture.warnings,
+  ];
   const toAgent = (list: string) => (container: Container) => {
     const { env, warnings: about } = environments.get(container.name) ?? { env: [], warnings: [] };
     warnings.push(
@@ -82,17 +90,20 @@ export function injectPod(input: InjectionInput): Injection {
     );
     return agentContainer(container, pod, env);
   };
-  const others = (pod.spec.initContainers ?? []).filter(({ name }) => name !== sidecarName);
+  const others = (pod.spec.initContainers ?? []).filter(({ name }) => !reservedName.test(name));
   const injected: Pod = {
     ...pod,
     metadata: injectedMetadata(pod.metadata, {
-      status: statusOf(input),
+      status: statusOf(input, capture),
       version: settings.version,
-      skippedByEks: skippedContainers(pod, sidecarName),
+      skippedByEks: skippedContainers(
+        pod,
+        ours.map(({ name }) => name),
+      ),
     }),
     spec: {
       ...pod.spec,
-      initContainers: [kept, ...others.map(toAgent('initContainers'))],
+      initContainers: [...ours, ...others.map(toAgent('initContainers'))],
       containers: pod.spec.containers.map(toAgent('containers')),
       volumes: withVolumes(
         keptVolumes.flatMap((volume) => (isProblem(volume) ? [] : [volume])),
@@ -103,15 +114,46 @@ export function injectPod(input: InjectionInput): Injection {
   return { kind: 'patch', reasons: report.reasons, operations: createPatch(pod, injected), warnings };
 }
 
-function statusOf({ settings, stores, secrets, placeholders }: InjectionInput): InjectionStatus {
+/** In the order in which they start; what is there already under their names must be what the webhook wrote. */
+function ownContainers(
+  { pod, settings, operatorCas, drawId }: InjectionInput,
+  { plan }: Capture,
+  secrets: readonly MountedVolume[],
+): { readonly identity: SidecarIdentity; readonly ours: Container[]; readonly problems: readonly Problem[] } {
+  const found = (wanted: string) => pod.spec.initContainers?.find(({ name }) => name === wanted);
+  const sidecar = found(sidecarName);
+  const identity = (sidecar && identityOf(sidecar)) ?? drawIdentity(pod, drawId);
+  const expected = [
+    // Without a plan it has nothing to do; one of an earlier pass, before the namespace's level changed, is left out.
+    captureContainer({ settings, identity, plan: plan ?? { ports: [], relays: [] } }),
+    sidecarContainer({ settings, identity, operatorCas, secrets, plan }),
+  ];
+  const repaired = expected.map((each) => {
+    const actual = found(each.name);
+    return actual === undefined ? each : repairedContainer(each, actual);
+  });
   return {
-    level: settings.level,
+    identity,
+    ours: repaired.flatMap((each) =>
+      isProblem(each) || (plan === null && each.name === captureName) ? [] : [each],
+    ),
+    problems: repaired.filter(isProblem),
+  };
+}
+
+function statusOf(
+  { settings, stores, secrets, placeholders }: InjectionInput,
+  { level, destinations }: Capture,
+): InjectionStatus {
+  return {
+    level,
     image: settings.sidecar.image,
-    stores: tokensFor(settings, stores)
+    stores: tokensFor(level, stores)
       .map(({ store }) => store)
       .toSorted(),
     volumes: [...new Set(secrets.map(({ volume }) => secretDirectory(volume)))].toSorted(),
     placeholders: Object.fromEntries(placeholders.map(({ env, credential }) => [env, credential])),
+    destinations,
   };
 }
 

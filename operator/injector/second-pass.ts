@@ -4,28 +4,34 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { audiencePrefix, podIdentityAudience, sidecarEnvironment } from '../../policy/contract.ts';
-import type { Container, Volume, VolumeMount } from './pod.ts';
+import type { Container, EnvVar, Volume, VolumeMount } from './pod.ts';
 import type { Problem } from './problem.ts';
+import { planArgument } from './capture-container.ts';
 import { sameQuantity } from './quantity.ts';
 import { isSecretMount, isSecretVolume } from './secret-volumes.ts';
 
 /** Where the ServiceAccount admission plugin mounts the pod's own token, in every container that it sees. */
 const serviceAccountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 
+/** What another replica may have known otherwise between the passes: CAs that it announced, destinations that came. */
+const currentVariables: ReadonlySet<string> = new Set([
+  sidecarEnvironment.operatorCa,
+  sidecarEnvironment.dnsServers,
+  sidecarEnvironment.capture,
+]);
+
 /**
- * Our container as a second pass leaves it. The pod's general token is taken out again, since the sidecar's identity
- * is never the pod's; the operator's CAs are the current ones, since another replica may have announced one between
- * the passes. What LimitRanger and AlwaysPullImages wrote stays: they check that it is there.
+ * A container of ours as a second pass leaves it. The pod's general token is taken out again, since the sidecar's
+ * identity is never the pod's; what the operator knows better now is written anew. What LimitRanger and AlwaysPullImages
+ * wrote stays: they check that it is there.
  */
-export function repairedSidecar(expected: Container, actual: Container): Container | Problem {
-  const expectedCas = expected.env?.find(({ name }) => name === sidecarEnvironment.operatorCa);
-  const isCas = (name: string, value: unknown): boolean =>
-    name === expectedCas?.name && typeof value === 'string';
+export function repairedContainer(expected: Container, actual: Container): Container | Problem {
   const repaired = {
     ...actual,
-    env: (actual.env ?? []).map((variable) =>
-      expectedCas !== undefined && isCas(variable.name, variable.value) ? expectedCas : variable,
-    ),
+    ...(expected.env === undefined ? {} : { env: repairedVariables(expected.env, actual.env) }),
+    ...(isStrings(actual['args']) && isStrings(expected['args'])
+      ? { args: repairedArguments(expected['args'], actual['args']) }
+      : {}),
     volumeMounts: repairedMounts(expected.volumeMounts, actual.volumeMounts),
   };
   const found = comparable(repaired, expected);
@@ -34,6 +40,24 @@ export function repairedSidecar(expected: Container, actual: Container): Contain
   if (different.length === 0) return repaired;
   const message = `differs from what the webhook writes in ${different.join(', ')}: remove the container, the webhook adds it; or exempt it from what else changes it`;
   return { field: `spec.initContainers[${expected.name}]`, message };
+}
+
+function repairedVariables(expected: readonly EnvVar[], actual: readonly EnvVar[] = []): EnvVar[] {
+  const isCurrent = ({ name, value, valueFrom }: EnvVar): boolean =>
+    currentVariables.has(name) && valueFrom === undefined && typeof value === 'string';
+  const rest = (variables: readonly EnvVar[]): EnvVar[] =>
+    variables.filter((variable) => !isCurrent(variable));
+  return [...(isDeepStrictEqual(rest(expected), rest(actual)) ? expected : actual)];
+}
+
+function repairedArguments(expected: readonly string[], actual: readonly string[]): readonly string[] {
+  const isPlan = (text: string): boolean => text.startsWith(planArgument);
+  const rest = (texts: readonly string[]): string[] => texts.filter((text) => !isPlan(text));
+  return isDeepStrictEqual(rest(expected), rest(actual)) ? expected : actual;
+}
+
+function isStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 /** Without the pod's token, and with the secrets that the pod's credentials ask for now. */

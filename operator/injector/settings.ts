@@ -1,10 +1,11 @@
 // What the platform decides about every injected pod: Helm values, never anything a pod's author writes.
 
-/** How traffic reaches the sidecar: by proxy variables, which an agent can disregard, or by netfilter. */
-export type InjectionLevel = 'cooperative' | 'captured';
+import type { CaptureSettings } from '../../policy/capture-level.ts';
 
 export interface InjectorSettings {
-  readonly level: InjectionLevel;
+  readonly capture: CaptureSettings;
+  /** addr[:port] of the servers that sidecars ask for names. */
+  readonly dnsServers: readonly string[];
   /** Of Outrider; becomes the annotation `outrider.dev/version`. */
   readonly version: string;
   /** host:port where sidecars find the operator's control server. */

@@ -3,6 +3,7 @@
 
 import { audiencePrefix } from '../../policy/contract.ts';
 import { awsIdentityProblems } from './aws-identity.ts';
+import { captureName } from './capture-container.ts';
 import { sidecarName } from './containers.ts';
 import type { SidecarIdentity } from './identity.ts';
 import type { Container, Pod } from './pod.ts';
@@ -50,7 +51,8 @@ const podRules: readonly {
 /** What must change before the pod can be injected; empty when nothing. */
 export function shapeProblems(pod: Pod, identity: SidecarIdentity): readonly Problem[] {
   const { securityContext, volumes = [] } = pod.spec;
-  const others = containersOf(pod).filter(({ field }) => field !== `spec.initContainers[${sidecarName}]`);
+  const ours = [captureName, sidecarName].map((name) => `spec.initContainers[${name}]`);
+  const others = containersOf(pod).filter(({ field }) => !ours.includes(field));
   return [
     ...podRules.filter(({ refuses }) => refuses(pod)).map(({ field, message }) => ({ field, message })),
     ...idProblems('spec.securityContext', securityContext, identity),

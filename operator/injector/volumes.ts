@@ -1,5 +1,6 @@
 // The volumes of an injected pod and who mounts which. Only the trust volume is shared, and agents cannot write it.
 
+import type { CaptureLevel } from '../../policy/capture-plan.ts';
 import { operatorAudience, operatorTokenFile, podPaths } from '../../policy/contract.ts';
 import type { InjectorSettings } from './settings.ts';
 import type { Volume, VolumeMount } from './pod.ts';
@@ -19,10 +20,7 @@ export interface StoreToken {
 }
 
 /** Those that pods of a level get. */
-export function tokensFor(
-  { level }: Pick<InjectorSettings, 'level'>,
-  tokens: readonly StoreToken[],
-): readonly StoreToken[] {
+export function tokensFor(level: CaptureLevel, tokens: readonly StoreToken[]): readonly StoreToken[] {
   return tokens.filter(({ onlyCaptured }) => onlyCaptured !== true || level === 'captured');
 }
 
@@ -31,6 +29,7 @@ const tokenSeconds = 3600;
 
 export function podVolumes(
   settings: InjectorSettings,
+  level: CaptureLevel,
   stores: readonly StoreToken[],
   secrets: readonly MountedVolume[],
 ): readonly Volume[] {
@@ -50,7 +49,7 @@ export function podVolumes(
         defaultMode: 0o444,
         sources: [
           token(operatorAudience, operatorTokenFile),
-          ...tokensFor(settings, stores).map(({ audience, file }) => token(audience, file)),
+          ...tokensFor(level, stores).map(({ audience, file }) => token(audience, file)),
         ],
       },
     },

@@ -1,12 +1,13 @@
 // What the cluster says about a pod that is about to be created: gathered first, judged afterwards by the injector.
 
 import { placeholdersOf, type Placeholder } from '../../policy/agent-environment.ts';
-import { podPaths } from '../../policy/contract.ts';
+import type { PlannedDestination } from '../../policy/capture-plan.ts';
+import { labels, podPaths } from '../../policy/contract.ts';
 import { isParsed, parseResource } from '../../policy/parse.ts';
 import type { KindName, Resource } from '../../policy/resources/kinds.ts';
 import type { Labels } from '../../policy/resources/selector.ts';
 import { opensTo, selectAgent, type Agent } from '../../policy/selection.ts';
-import { labels } from '../../policy/contract.ts';
+import { plannedDestination } from '../injector/capture.ts';
 import type { Pod } from '../injector/pod.ts';
 import type { SecretNeed } from '../injector/secret-volumes.ts';
 import type { StoreToken } from '../injector/volumes.ts';
@@ -17,6 +18,7 @@ export interface AdmissionCluster {
   /** Null when there is no such namespace even after asking the API server itself. */
   namespaceLabels(namespace: string): Promise<Labels | null>;
   stores(): readonly unknown[];
+  destinations(): readonly unknown[];
   credentials(namespace: string): readonly unknown[];
   policies(namespace: string): readonly unknown[];
 }
@@ -25,6 +27,7 @@ export interface Gathered {
   readonly stores: readonly StoreToken[];
   readonly secrets: readonly SecretNeed[];
   readonly placeholders: readonly Placeholder[];
+  readonly destinations: readonly PlannedDestination[];
 }
 
 export type Gather = (pod: Pod, namespace: string, namespaceLabels: Labels) => Gathered;
@@ -53,6 +56,9 @@ export function createGather(cluster: AdmissionCluster): Gather {
       stores: stores.map(tokenFor).filter((token) => token !== null),
       secrets: credentials.flatMap((credential) => secretsFor(credential, stores)),
       placeholders: placeholdersOf(credentials, { namespace, trustDirectory: podPaths.trust }),
+      destinations: parsed('AgentDestination', cluster.destinations())
+        .filter((destination) => opensTo(destination, namespaceLabels))
+        .map(plannedDestination),
     };
   };
 }

@@ -9,7 +9,8 @@ import type { InjectorSettings } from '../../operator/injector/settings.ts';
 import { createGather } from '../../operator/webhook/gather.ts';
 
 export const settings: InjectorSettings = {
-  level: 'cooperative',
+  capture: { level: 'captured', allowCooperative: true },
+  dnsServers: ['10.96.0.10'],
   version: '0.1.0',
   operator: 'outrider.outrider-system.svc:8443',
   sidecar: {
@@ -59,6 +60,7 @@ function readCase(name: string): GoldenCase {
   const gather = createGather({
     namespaceLabels: () => Promise.resolve(namespaceLabels),
     stores: () => ofKind('AgentSecretStore'),
+    destinations: () => ofKind('AgentDestination'),
     credentials: () => ofKind('AgentCredential'),
     policies: () => ofKind('AgentPolicy'),
   });

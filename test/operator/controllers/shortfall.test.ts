@@ -30,7 +30,14 @@ const appRole = {
 const injected = (
   volumes: readonly string[] = [],
   placeholders: Readonly<Record<string, string>> = {},
-): InjectionStatus => ({ level: 'cooperative', image: 'sidecar', stores: [], volumes, placeholders });
+): InjectionStatus => ({
+  level: 'cooperative',
+  image: 'sidecar',
+  stores: [],
+  volumes,
+  placeholders,
+  destinations: null,
+});
 
 describe('what an agent lacks of a credential', () => {
   const cases: Record<

@@ -9,6 +9,7 @@ import { applyPatch } from '../../support/apply-patch.ts';
 
 const stores = [{ store: 'corp-vault', audience: 'outrider.dev/corp-vault', file: 'store.corp-vault' }];
 const secrets: readonly SecretNeed[] = [{ volume: { secret: 'github' }, keys: null }];
+const wiki = { destination: 'wiki', name: 'wiki.corp.example', port: 8443, scheme: 'https' } as const;
 const secretName = secretVolumes(secrets)[0]?.volume.name ?? '';
 const token = {
   name: 'kube-api-access-x7z',
@@ -22,6 +23,7 @@ function inject(pod: Pod, changes: Partial<InjectionInput> = {}): Injection {
     stores,
     secrets,
     placeholders: [],
+    destinations: [wiki],
     operatorCas,
     settings,
     drawId: countingIds(),
@@ -57,6 +59,12 @@ function sidecarOf(pod: InjectedPod): Sidecar {
   return sidecar as Sidecar;
 }
 
+function captureOf(pod: InjectedPod): Container & { args: string[]; securityContext: { runAsUser: number } } {
+  const [capture] = pod.spec.initContainers;
+  assert.equal(capture?.name, 'outrider-capture');
+  return capture as ReturnType<typeof captureOf>;
+}
+
 function secretVolumeOf(spec: Pod['spec']): NonNullable<Pod['spec']['volumes']>[number] {
   return spec.volumes?.find(({ name }) => name === secretName) ?? assert.fail();
 }
@@ -68,11 +76,57 @@ function tokenSources(pod: InjectedPod): object[] {
 }
 
 describe('a second pass refuses', () => {
-  const cases: Record<string, { change: (pod: InjectedPod) => void; field: string; says: RegExp }> = {
+  const cases: Record<
+    string,
+    { change: (pod: InjectedPod) => void; field: string; also?: string[]; says: RegExp }
+  > = {
     'another image in our container (K-18)': {
       change: (pod) => (sidecarOf(pod)['image'] = 'registry.example/evil:1'),
       field: 'spec.initContainers[outrider]',
       says: /in image: remove the container/,
+    },
+    'another image in the container that captures (K-18)': {
+      change: (pod) => (captureOf(pod)['image'] = 'registry.example/evil:1'),
+      field: 'spec.initContainers[outrider-capture]',
+      says: /in image: remove the container/,
+    },
+    'a command of its own in the container that captures (K-14)': {
+      change: (pod) => (captureOf(pod)['command'] = ['/bin/true']),
+      field: 'spec.initContainers[outrider-capture]',
+      says: /in command:/,
+    },
+    'free passage for another uid (K-10)': {
+      change: (pod) => (captureOf(pod).args[0] = '--uid=1000'),
+      field: 'spec.initContainers[outrider-capture]',
+      says: /in args:/,
+    },
+    'one more argument for the container that captures (K-14)': {
+      change: (pod) => captureOf(pod).args.push('--only-report'),
+      field: 'spec.initContainers[outrider-capture]',
+      says: /in args:/,
+    },
+    'variables for the container that captures (K-25)': {
+      change: (pod) => (captureOf(pod).env = [{ name: 'NODE_OPTIONS', value: '--require=/x' }]),
+      field: 'spec.initContainers[outrider-capture]',
+      says: /in env:/,
+    },
+    'the tokens in the container that captures (K-01)': {
+      change: (pod) =>
+        captureOf(pod).volumeMounts?.push({ name: 'outrider-tokens', mountPath: '/t', readOnly: true }),
+      field: 'spec.initContainers[outrider-capture]',
+      says: /in volumeMounts:/,
+    },
+    'a plan for our container from elsewhere (K-18)': {
+      change: (pod) => {
+        const { env } = sidecarOf(pod);
+        const at = env.findIndex(({ name }) => name === 'OUTRIDER_CAPTURE');
+        env[at] = {
+          name: 'OUTRIDER_CAPTURE',
+          valueFrom: { configMapKeyRef: { name: 'evil', key: 'plan' } },
+        };
+      },
+      field: 'spec.initContainers[outrider]',
+      says: /in env:/,
     },
     'an operator CA for our container from elsewhere (K-18)': {
       change: (pod) => {
@@ -201,10 +255,12 @@ describe('a second pass refuses', () => {
     'a uid that was never drawn (K-10)': {
       change: (pod) => (sidecarOf(pod).securityContext.runAsUser = 0),
       field: 'spec.initContainers[outrider]',
-      says: /in securityContext:/,
+      // Another one is drawn then, which the container that captures does not know.
+      also: ['spec.initContainers[outrider-capture]'],
+      says: /in args:/,
     },
   };
-  for (const [sentence, { change, field, says }] of Object.entries(cases)) {
+  for (const [sentence, { change, field, also = [], says }] of Object.entries(cases)) {
     test(sentence, () => {
       const pod = injected();
       change(pod);
@@ -213,11 +269,22 @@ describe('a second pass refuses', () => {
       const problems = injection.kind === 'refuse' ? injection.problems : [];
       assert.deepEqual(
         problems.map((problem) => problem.field),
-        [field],
+        [...also, field],
       );
       assert.match(problems[0]?.message ?? '', says);
     });
   }
+});
+
+test('a container that captures is refused without the sidecar that it captures for (K-18)', () => {
+  const pod = injected();
+  pod.spec.initContainers = pod.spec.initContainers.filter(({ name }) => name !== 'outrider');
+  const injection = inject(pod, { drawId: () => 40_000 });
+  assert.ok(injection.kind === 'refuse');
+  assert.deepEqual(
+    injection.problems.map(({ field }) => field),
+    ['spec.initContainers[outrider-capture]'],
+  );
 });
 
 const byName = (a: object, b: object): number => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
@@ -265,7 +332,7 @@ describe('a second pass', () => {
         expected.map(({ volume }) => volume).toSorted(byName),
       );
       assert.deepEqual(
-        initContainers[0]?.volumeMounts?.slice(4),
+        initContainers.find(({ name }) => name === 'outrider')?.volumeMounts?.slice(4),
         expected.map(({ mount }) => mount),
       );
       const back = applyPatch(other, operationsFor(other));
@@ -274,12 +341,43 @@ describe('a second pass', () => {
     });
   }
 
+  test('writes the plan of now in both containers, where destinations came or went since the first', () => {
+    const pod = injected();
+    const changes = {
+      destinations: [wiki, { ...wiki, destination: 'db', port: 5432, scheme: 'tcp' } as const],
+    };
+    const injection = inject(pod, changes);
+    assert.equal(injection.kind, 'patch', JSON.stringify(injection));
+    const after = applyPatch<InjectedPod>(pod, injection.kind === 'patch' ? injection.operations : []);
+    const plan = sidecarOf(after).env.find(({ name }) => name === 'OUTRIDER_CAPTURE')?.value;
+    assert.match(plan ?? '', /"destination":"db","port":5432/);
+    assert.deepEqual(captureOf(after).args, ['--uid=31001', '--gid=31002', `--plan=${plan}`]);
+    assert.match(after.metadata.annotations?.['outrider.dev/status'] ?? '', /"destinations":\["db","wiki"\]/);
+    assert.deepEqual(inject(after, changes), { ...injection, operations: [] });
+    assert.deepEqual(applyPatch(after, operationsFor(after)), pod);
+  });
+
+  test('leaves the container that captures out, where the level of the namespace changed since the first', () => {
+    const pod = injected();
+    const changes = { namespaceLabels: { 'outrider.dev/capture': 'cooperative' } };
+    const injection = inject(pod, changes);
+    assert.equal(injection.kind, 'patch', JSON.stringify(injection));
+    const after = applyPatch<InjectedPod>(pod, injection.kind === 'patch' ? injection.operations : []);
+    assert.deepEqual(
+      after.spec.initContainers.map(({ name }) => name),
+      ['outrider', 'fetch'],
+    );
+    assert.ok(!sidecarOf(after).env.some(({ name }) => name === 'OUTRIDER_CAPTURE'));
+    assert.deepEqual(inject(after, changes), { ...injection, operations: [] });
+    assert.deepEqual(applyPatch(after, operationsFor(after)).spec, pod.spec);
+  });
+
   test('tells the webhook of Amazon EKS to pass over a container that came late (K-05)', () => {
     const pod = injected();
     pod.spec.containers.push({ name: 'mesh', image: 'c' });
     const after = applyPatch(pod, operationsFor(pod));
     const skipped = after.metadata.annotations?.['eks.amazonaws.com/skip-containers'];
-    assert.equal(skipped, 'outrider,fetch,agent,mesh');
+    assert.equal(skipped, 'outrider-capture,outrider,fetch,agent,mesh');
   });
 
   test('takes the pod’s own token out of our container again, and of no other (K-01)', () => {
@@ -287,7 +385,8 @@ describe('a second pass', () => {
     for (const container of [...pod.spec.initContainers, ...pod.spec.containers]) {
       container.volumeMounts = [...(container.volumeMounts ?? []), token];
     }
-    const after = applyPatch(pod, operationsFor(pod));
+    const after = applyPatch<InjectedPod>(pod, operationsFor(pod));
+    assert.deepEqual(captureOf(after), captureOf(injected()));
     assert.deepEqual(sidecarOf(after).volumeMounts, sidecarOf(injected()).volumeMounts);
     assert.deepEqual(after.spec.containers[0]?.volumeMounts?.at(-1), token);
   });
@@ -302,19 +401,20 @@ describe('a second pass', () => {
     assert.deepEqual(operationsFor(pod), []);
   });
 
-  test('puts our container first again and keeps its uid (K-14)', () => {
+  test('puts our containers first again, in their order, and keeps what was drawn (K-14)', () => {
     const pod = injected();
-    const [sidecar, fetch] = pod.spec.initContainers;
-    assert.ok(sidecar && fetch);
+    const [capture, sidecar, fetch] = pod.spec.initContainers;
+    assert.ok(capture && sidecar && fetch);
     const late = { name: 'late', image: 'c', restartPolicy: 'Always' };
-    pod.spec.initContainers = [late, fetch, sidecar];
-    const after = applyPatch(pod, operationsFor(pod));
+    pod.spec.initContainers = [late, fetch, sidecar, capture];
+    const after = applyPatch<InjectedPod>(pod, operationsFor(pod));
     assert.deepEqual(
       after.spec.initContainers.map(({ name }) => name),
-      ['outrider', 'late', 'fetch'],
+      ['outrider-capture', 'outrider', 'late', 'fetch'],
     );
+    assert.deepEqual(captureOf(after), capture);
     assert.deepEqual(sidecarOf(after), sidecar);
-    assert.ok(after.spec.initContainers[1]?.env?.some(({ name }) => name === 'HTTPS_PROXY'));
+    assert.ok(after.spec.initContainers[2]?.env?.some(({ name }) => name === 'HTTPS_PROXY'));
   });
 
   test('gives a container that another webhook added what every agent container has (I11)', () => {

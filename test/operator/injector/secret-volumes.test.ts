@@ -58,7 +58,7 @@ describe('the tokens', () => {
     { store: 'eks', audience: 'pods.eks.amazonaws.com', file: 'pod-identity.eks', onlyCaptured: true },
   ];
   const audiences = (level: 'cooperative' | 'captured'): unknown[] =>
-    podVolumes({ ...settings, level }, stores, [])
+    podVolumes(settings, level, stores, [])
       .flatMap(({ projected }) => projected?.sources ?? [])
       .map(({ serviceAccountToken }) => serviceAccountToken?.audience);
 

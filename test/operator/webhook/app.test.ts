@@ -24,6 +24,7 @@ const app = createWebhookApp({
       return namespace === 'unknown' ? null : {};
     },
     stores: () => [],
+    destinations: () => [],
     credentials: () => [],
     policies: () => [],
   },

@@ -47,6 +47,7 @@ const store = {
 /** What there is of our kinds; the same in every namespace. */
 export interface ReviewedResources {
   readonly stores?: readonly object[];
+  readonly destinations?: readonly object[];
   readonly credentials?: readonly object[];
   readonly policies?: readonly object[];
 }
@@ -66,6 +67,7 @@ export async function startReviewedCluster(resources: ReviewedResources = {}): P
       cluster: {
         namespaceLabels: async (name) => namespaces[name] ?? null,
         stores: () => resources.stores ?? [store],
+        destinations: () => resources.destinations ?? [],
         credentials: () => resources.credentials ?? [],
         policies: () => resources.policies ?? [],
       },
