@@ -1,13 +1,14 @@
-// The sidecar's own DNS client. c-ares reads neither /etc/hosts nor the search list nor HOSTALIASES, all of which
-// the pod's author can write (K-26); it only asks the servers it is given.
+// Every name that the sidecar dials on an agent's behalf is resolved here, by our own DNS client.
 
-import { Resolver as DnsClient } from 'node:dns/promises';
+import { getServers } from 'node:dns';
 import { isIP } from 'node:net';
+import { createDnsClient } from './client.ts';
+import { parseServerAddress } from './server-address.ts';
 
 export interface Resolver {
   /**
    * All addresses of a canonical host, IPv4 first; a literal is its own.
-   * @throws the DNS client's error, with its code, when there is none.
+   * @throws an error with a code of `DnsClient`, when there is none.
    */
   resolve(host: string): Promise<string[]>;
 }
@@ -19,18 +20,21 @@ export interface ResolverOptions {
   readonly overrides?: Readonly<Record<string, string>>;
 }
 
-/** Two tries of at most 2 s and 4 s (c-ares doubles) end before the 10 s that a connection may take. */
-const attempt = { timeout: 2000, tries: 2 };
-
+/** @throws {Error} for a server that is no address. */
 export function createResolver({ servers, overrides = {} }: ResolverOptions = {}): Resolver {
-  const client = new DnsClient(attempt);
-  if (servers !== undefined) client.setServers(servers);
+  const client = createDnsClient({
+    servers: (servers ?? getServers()).map((text) => {
+      const server = parseServerAddress(text);
+      if (server === null) throw new Error(`${text} is no address of a DNS server`);
+      return server;
+    }),
+  });
   const overridden = new Map(Object.entries(overrides));
   /** A burst of new connections asks once. Answers are not kept: upstream connections are. */
   const underWay = new Map<string, Promise<string[]>>();
 
   async function ask(host: string): Promise<string[]> {
-    const [four, six] = await Promise.allSettled([client.resolve4(host), client.resolve6(host)]);
+    const [four, six] = await Promise.allSettled([client.resolve(host, 'A'), client.resolve(host, 'AAAA')]);
     const addresses = [four, six].flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
     if (addresses.length > 0) return addresses;
     // The IPv4 question tells more: servers without IPv6 often answer the other with an error of their own.
