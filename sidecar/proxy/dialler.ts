@@ -2,12 +2,14 @@
 // address that was. TLS is always verified, against Node's own roots and the destination's CA alone; what is plain HTTP
 // was said to be by an AgentDestination.
 
+import { constants } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, isIP, type Socket } from 'node:net';
 import {
   checkServerIdentity,
   connect as startTls,
   createSecureContext,
+  DEFAULT_CIPHERS,
   rootCertificates,
   type PeerCertificate,
   type SecureContext,
@@ -44,6 +46,16 @@ const maxAddresses = 4;
 /** Finds dead peers of idle and of streaming connections; as undici does. */
 const tcpKeepAliveMs = 60_000;
 
+/**
+ * Said here, so that no build of OpenSSL and no configuration says less: level 2 refuses keys and digests of less than 112
+ * bits (RSA of 1024, SHA-1) in every certificate of a chain. A second handshake would show a certificate that nobody checks.
+ */
+const tlsFloor = {
+  minVersion: 'TLSv1.2',
+  ciphers: `${DEFAULT_CIPHERS}:@SECLEVEL=2`,
+  secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+} as const;
+
 export function createDialler({ resolver, guard }: DiallerOptions): Dial {
   /** A context of all roots takes 5 ms and 1.4 MiB, so it is made once per CA bundle. */
   const contexts = new Map<string, SecureContext>();
@@ -52,7 +64,7 @@ export function createDialler({ resolver, guard }: DiallerOptions): Dial {
     const key = caBundle ?? '';
     // Named explicitly: the default would add what NODE_EXTRA_CA_CERTS and SSL_CERT_FILE name (K-24).
     const ca = caBundle === undefined ? [...rootCertificates] : [...rootCertificates, caBundle];
-    const context = contexts.get(key) ?? createSecureContext({ ca, minVersion: 'TLSv1.2' });
+    const context = contexts.get(key) ?? createSecureContext({ ca, ...tlsFloor });
     contexts.set(key, context);
     return context;
   }
@@ -91,8 +103,9 @@ export function createDialler({ resolver, guard }: DiallerOptions): Dial {
   async function dialAddress(place: Place, address: string, timeoutMs: number): Promise<Socket> {
     const socket = place.scheme === 'https' ? connectTls(place, address) : connect(place.port, address);
     socket.setNoDelay(true).setKeepAlive(true, tcpKeepAliveMs);
-    // Between our listeners and undici's there is a moment without any, and an unheard error ends the process.
-    socket.on('error', () => {});
+    // Between our listeners and undici's there is a moment without any, and an unheard error ends the process. A TLS
+    // socket lives on after one, and would be handed over.
+    socket.on('error', (error) => socket.destroy(error));
     let connected = false;
     socket.once('connect', () => {
       connected = true;

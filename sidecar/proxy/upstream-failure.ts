@@ -30,6 +30,7 @@ export function refusalOfFailure(error: Error, host: string): Refusal {
   if (code.startsWith('UND_ERR_REQ_') || code.startsWith('UND_ERR_INVALID')) {
     return refuse('sidecar_failed', `The request could not be sent (${code}).`);
   }
+  if (code.startsWith('ERR_SSL_')) return refuseTls(code, host);
   return refuse(
     'upstream_unreachable',
     `${host} closed the connection before the answer was whole (${code}).`,
@@ -47,12 +48,27 @@ export function refuseUnreachable(error: Error, host: string): Refusal {
 /** Of a failed TLS handshake. */
 export function refuseUntrusted(error: Error, host: string): Refusal {
   const code = codeOf(error);
-  return code === 'ECONNRESET'
-    ? refuse('upstream_unreachable', `${host} closed the connection during the TLS handshake.`)
-    : refuse(
-        'upstream_untrusted',
-        `${host} did not prove its name with a certificate of a trusted CA (${code}).`,
-      );
+  if (code === 'ECONNRESET') {
+    return refuse('upstream_unreachable', `${host} closed the connection during the TLS handshake.`);
+  }
+  if (code.startsWith('ERR_SSL_')) return refuseTls(code, host);
+  return refuse(
+    'upstream_untrusted',
+    `${host} did not prove its name with a certificate of a trusted CA (${code === 'UNSPECIFIED' ? verifyError(error) : code}).`,
+  );
+}
+
+/** Protocol, cipher or key that are too old, no TLS at all, or an alert, which TLS 1.3 sends after the handshake too. */
+function refuseTls(code: string, host: string): Refusal {
+  return refuse(
+    'upstream_untrusted',
+    `${host} and Outrider could not agree on TLS 1.2 or later as both demand it (${code}).`,
+  );
+}
+
+/** Node knows codes for half of OpenSSL's verdicts; the others have a fixed sentence (X509_verify_cert_error_string). */
+function verifyError({ message }: Error): string {
+  return /^[\w .,()/'-]{1,64}$/.test(message) ? message.toUpperCase().replaceAll(/\W+/g, '_') : 'UNSPECIFIED';
 }
 
 export function refuseUnresolved(error: unknown, host: string): Refusal {
@@ -61,5 +77,5 @@ export function refuseUnresolved(error: unknown, host: string): Refusal {
 
 function codeOf(error: unknown): string {
   const code = (error as NodeJS.ErrnoException | null)?.code;
-  return typeof code === 'string' && /^[A-Z0-9_]{1,64}$/.test(code) ? code : 'no code';
+  return typeof code === 'string' && /^[A-Z0-9_/]{1,80}$/.test(code) ? code : 'no code';
 }

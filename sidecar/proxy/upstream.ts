@@ -91,7 +91,9 @@ export function createUpstreams(dial: Dial): Upstreams {
       done(error as Error, null);
       return;
     }
-    done(null, socket);
+    // TLS 1.3 tells what it has against us after the handshake; undici would report a socket that was closed.
+    if (socket.errored === null) done(null, socket);
+    else done(socket.errored, null);
   }
 
   function closeIdle(): void {

@@ -65,17 +65,18 @@ export async function send(
   socket: Socket,
   bytes: string,
   method = bytes.split(' ')[0] ?? '',
+  waitMs = deadlineMs,
 ): Promise<Answer> {
   socket.write(Buffer.from(bytes, 'latin1'));
-  return readAnswer(socket, method);
+  return readAnswer(socket, method, waitMs);
 }
 
 const leftovers = new WeakMap<Socket, Buffer>();
 
 /** Reads one answer by its framing (RFC 9112 section 6.3); rejects when the connection ends before. */
-export async function readAnswer(socket: Socket, method = 'GET'): Promise<Answer> {
+export async function readAnswer(socket: Socket, method = 'GET', waitMs = deadlineMs): Promise<Answer> {
   let data = leftovers.get(socket) ?? Buffer.alloc(0);
-  const signal = AbortSignal.timeout(deadlineMs);
+  const signal = AbortSignal.timeout(waitMs);
   for (;;) {
     const parsed = parseAnswer(data, method, socket.readableEnded || socket.destroyed);
     if (parsed !== null) {
