@@ -8,8 +8,12 @@ const parts = ['operator', 'sidecar', 'cli'] as const;
 
 export default defineConfig(
   parts.map((part) => ({
-    // `cel` is loaded by its name: policy/cel/when.ts.
-    input: { main: `${part}/main.ts`, cel: 'policy/cel/condition.ts' },
+    // `cel` is loaded by its name: policy/cel/when.ts. The init container that captures a pod has the sidecar's image.
+    input: {
+      main: `${part}/main.ts`,
+      cel: 'policy/cel/condition.ts',
+      ...(part === 'sidecar' ? { capture: 'sidecar/capture/main.ts' } : {}),
+    },
     platform: 'node' as const,
     resolve: { alias: { axios: join(import.meta.dirname, 'scripts/axios-stub.cjs') } },
     // A sidecar pays for its source in every pod; the others keep names that a stack trace can be read by.

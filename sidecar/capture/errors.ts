@@ -17,7 +17,7 @@ export const captureErrors = {
   },
   CAPTURE_RULES_REFUSED: {
     retryable: true,
-    message: 'The kernel has every part that capture needs, and yet did not take the rules.',
+    message: 'Every part that capture needs is there, and yet the rules were not taken.',
   },
   CAPTURE_RULES_DIFFER: {
     retryable: false,

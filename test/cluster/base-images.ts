@@ -19,7 +19,7 @@ import { cacheFolder } from './cache.ts';
 import { pauseImage } from './containerd.ts';
 import { acquireHostLock } from './host-lock.ts';
 import { createImageBuilder } from './images.ts';
-import { findCommand } from './packages.ts';
+import { findCommand, requireCommands } from './packages.ts';
 import { createRunFolder, removeRunFolder } from './run-folder.ts';
 
 const run = promisify(execFile);
@@ -36,13 +36,15 @@ const applets =
   'sh cat chmod cp cut date echo env find grep head id ip kill ln ls mkdir mv nc nslookup ps rm sed sleep tail test touch tr wc wget';
 
 /**
- * OCI archives of this machine's Node with its libraries, busybox and curl, and of a pod sandbox, since no registry
+ * OCI archives of this machine's Node with its libraries, busybox, curl and nft, and of a pod sandbox, since no registry
  * can be asked for them. Kept in the user's cache folder under the version of everything that is in them.
  */
 export async function builtBaseImages(): Promise<BaseImages> {
+  await requireCommands(['busybox', 'curl', 'nft']);
   const binaries = {
     node: await realpath(process.execPath),
     curl: locate('curl'),
+    nft: locate('nft'),
     busybox: locate('busybox'),
   };
   const hash = createHash('sha256').update(await readFile(import.meta.filename));
@@ -63,7 +65,7 @@ export async function builtBaseImages(): Promise<BaseImages> {
 
 async function buildBaseImages(
   folder: string,
-  binaries: { readonly node: string; readonly curl: string; readonly busybox: string },
+  binaries: Readonly<Record<'node' | 'curl' | 'nft' | 'busybox', string>>,
 ): Promise<void> {
   process.stderr.write('cluster: building the base images (once) …\n');
   const scratch = createRunFolder();
@@ -78,6 +80,8 @@ async function buildBaseImages(
     const nodeRoot = await createRoot(join(scratch.path, 'node'), binaries.busybox, applets.split(' '));
     await copyWithLibraries(binaries.node, nodeRoot, 'usr/bin/node');
     await copyWithLibraries(binaries.curl, nodeRoot, 'usr/bin/curl');
+    // Where Debian has it, and so our Dockerfile looks.
+    await copyWithLibraries(binaries.nft, nodeRoot, 'usr/sbin/nft');
     await mkdir(join(nodeRoot, 'etc/ssl/certs'), { recursive: true });
     const roots = 'etc/ssl/certs/ca-certificates.crt'; // where curl looks
     if (existsSync(`/${roots}`)) await copyFile(`/${roots}`, join(nodeRoot, roots));
@@ -100,7 +104,8 @@ async function buildBaseImages(
 }
 
 async function createRoot(root: string, busybox: string, commands: readonly string[]): Promise<string> {
-  for (const name of ['bin', 'usr/bin', 'etc', 'tmp']) await mkdir(join(root, name), { recursive: true });
+  for (const name of ['bin', 'usr/bin', 'usr/sbin', 'etc', 'tmp'])
+    await mkdir(join(root, name), { recursive: true });
   await chmod(join(root, 'tmp'), 0o1777);
   await copyFile(busybox, join(root, 'bin/busybox'));
   for (const command of commands) await symlink('busybox', join(root, 'bin', command));

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { encodePlan } from '../../policy/capture-plan.ts';
 import { builtBaseImages, nodeImage } from '../cluster/base-images.ts';
 import { createImageBuilder } from '../cluster/images.ts';
 import { nodeSkipReason } from '../cluster/node-availability.ts';
@@ -72,26 +73,29 @@ const filesIn = (rootfs: string): string[] =>
     .filter((entry) => !entry.isDirectory())
     .map((entry) => relative(rootfs, join(entry.parentPath, entry.name)));
 
+/** The sidecar's image is also that of the init container that captures a pod's traffic. */
+const programs: Readonly<Record<string, readonly string[]>> = {
+  operator: ['usr/local/bin/node'],
+  sidecar: ['usr/local/bin/node', 'usr/sbin/nft'],
+};
+
 for (const part of ['operator', 'sidecar']) {
   describe(`the image of the ${part}`, { skip }, () => {
-    test('holds Node, the libraries that it has loaded, and the bundle; nothing else, and no shell (K-16)', () => {
+    test('holds its programs, the libraries that they load, and the bundle; nothing else, and no shell (K-16)', () => {
       const unexpected = filesIn(imageOf(part).rootfs).filter(
         (file) =>
           !/^app\/[\w.-]+\.js$/.test(file) &&
           !/^(?:usr\/)?lib(?:64)?\/(?:[\w-]+\/)?[\w+.-]+\.so(?:\.[\d.]+)?$/.test(file) &&
-          !['usr/local/bin/node', 'etc/nsswitch.conf', 'app/package.json'].includes(file),
+          ![...(programs[part] ?? []), 'etc/nsswitch.conf', 'app/package.json'].includes(file),
       );
       assert.deepEqual(unexpected, []);
     });
 
-    test('has one program, which is Node, and nothing that its user may write', () => {
+    test('has Node, for a sidecar nft, no other program, and nothing that its user may write', () => {
       const { rootfs } = imageOf(part);
       const files = filesIn(rootfs).map((file) => ({ file, mode: statSync(join(rootfs, file)).mode }));
-      const programs = files.filter(({ file, mode }) => (mode & 0o111) !== 0 && !file.includes('.so'));
-      assert.deepEqual(
-        programs.map(({ file }) => file),
-        ['usr/local/bin/node'],
-      );
+      const executable = files.filter(({ file, mode }) => (mode & 0o111) !== 0 && !file.includes('.so'));
+      assert.deepEqual(executable.map(({ file }) => file).toSorted(), programs[part]);
       assert.deepEqual(
         files.filter(({ mode }) => (mode & 0o6022) !== 0),
         [],
@@ -123,3 +127,42 @@ for (const part of ['operator', 'sidecar']) {
     });
   });
 }
+
+describe('the init container in the image of the sidecar', { skip }, () => {
+  const capture = ['/usr/local/bin/node', '--disable-sigusr1', '--no-addons', '/app/capture.js'];
+  const start = (args: readonly string[]) => {
+    const { rootfs } = imageOf('sidecar');
+    // Linux says in /proc which capabilities a process has; the mount ends with its namespace.
+    const inNamespaces = 'mkdir -p "$0/proc" && mount -t proc none "$0/proc" && exec chroot "$0" "$@"';
+    return run('unshare', ['--net', '--mount', 'sh', '-c', inNamespaces, rootfs, ...capture, ...args], {
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      timeout: 30_000,
+    });
+  };
+  const fails = (pattern: RegExp) => (error: { code: number; stderr: string }) => {
+    assert.equal(error.code, 1, error.stderr);
+    assert.match(error.stderr, pattern);
+    return true;
+  };
+
+  test('says which argument is missing', async () => {
+    await assert.rejects(start([]), fails(/CAPTURE_ARGUMENTS_INVALID.*--uid must be/));
+  });
+
+  test('writes its rules with the nft of the image, and says that nothing proves them where there is no way out', async () => {
+    mkdirSync(join(imageOf('sidecar').rootfs, 'var/run/outrider/keys'), { recursive: true });
+    const args = ['--uid=40000', '--gid=40001', `--plan=${encodePlan({ ports: [], relays: [] })}`];
+    await assert.rejects(start(args), fails(/CAPTURE_UNPROVED.*no route/));
+  });
+
+  test('costs the image less than 6 MB', (context) => {
+    const bytes = (part: string): number => {
+      const { rootfs } = imageOf(part);
+      const files = filesIn(rootfs).filter((file) => !file.startsWith('app/'));
+      return files.reduce((sum, file) => sum + statSync(join(rootfs, file)).size, 0);
+    };
+    const megabytes = (bytes('sidecar') - bytes('operator')) / 1e6;
+    context.diagnostic(`nft and its libraries: ${megabytes.toFixed(1)} MB`);
+    assert.ok(megabytes < 6, `${megabytes} MB`);
+  });
+});

@@ -1,0 +1,155 @@
+// The rules that lead an agent's connections to the sidecar and end all others: one table for IPv4 and IPv6, in the JSON
+// of nft (libnftables-json(5)), since the kernel's own account of them comes back in the same form and can be compared.
+// What it looks like in nft's language: test/golden/capture/rules.nft.
+//
+//   an agent's packet      redirection (nat)                    guard (filter)         fence (leaving the pod)
+//   to the pod itself      -                                    accepted               never seen, or dropped
+//   port 53                to the sidecar's DNS                 accepted, now local    never seen
+//   a captured port        to that port's listener              accepted, now local    never seen
+//   a reply                -                                    accepted               accepted
+//   anything else          -                                    refused                dropped, counted
+
+import { capturePorts, relayAddress, type CapturePlan } from '../../policy/capture-plan.ts';
+import {
+  accept,
+  chain,
+  count,
+  counter,
+  ct,
+  field,
+  goBack,
+  goTo,
+  has,
+  is,
+  jumpTo,
+  local,
+  meta,
+  owned,
+  redirectTo,
+  refuseAny,
+  resetTcp,
+  rulesOf,
+  setMark,
+  table,
+  tcpNumber,
+  type NftCommand,
+  type NftObject,
+  type Rule,
+} from './nft-rule.ts';
+
+/** Packets: of the first two, those that open a connection. `escaped` stays 0 unless guard has a hole. */
+export const counterNames = ['dns', 'captured', 'refused', 'escaped'] as const;
+export type CounterName = (typeof counterNames)[number];
+
+/** On connections that the sidecar opened; "outr". Connection tracking is the pod's own, so nobody else sees it. */
+const sidecarMark = 0x6f_75_74_72;
+
+export interface SidecarIdentity {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** What is to be in the table, in order. */
+export function captureRules(sidecar: SidecarIdentity, plan: CapturePlan): readonly NftObject[] {
+  return [
+    ...counterNames.map((name) => counter(name)),
+    chain('refusal'),
+    chain('passage'),
+    chain('redirection', { type: 'nat', hook: 'output', prio: -100, policy: 'accept' }),
+    chain('guard', { type: 'filter', hook: 'output', prio: 0, policy: 'drop' }),
+    // After translation (100), when it is settled which way a packet leaves.
+    chain('fence', { type: 'filter', hook: 'postrouting', prio: 300, policy: 'drop' }),
+    ...rulesOf('refusal', refusal),
+    ...rulesOf('passage', passage(sidecar)),
+    ...rulesOf('redirection', redirection(sidecar, plan)),
+    ...rulesOf('guard', guard),
+    ...rulesOf('fence', fence),
+  ];
+}
+
+/** One transaction, which takes the place of what a container before this one wrote. */
+export function replacement(rules: readonly NftObject[]): readonly NftCommand[] {
+  // Added first, for one that is not there cannot be deleted.
+  return [{ add: table }, { delete: table }, { add: table }, ...rules.map((add) => ({ add }))];
+}
+
+const port = (protocol: 'tcp' | 'udp', number: number): object => is(field(protocol, 'dport'), number);
+
+/** Both, since each alone another container may have by chance. */
+function sidecarOnly({ uid, gid }: SidecarIdentity): Rule {
+  return [is(meta('skuid'), uid), is(meta('skgid'), gid)];
+}
+
+// At once, so that a client sees an error and not a time-out.
+const refusal: readonly Rule[] = [
+  [count('refused')],
+  [is(meta('l4proto'), tcpNumber), resetTcp],
+  [refuseAny],
+];
+
+/** What may leave the pod. Whoever falls through may not. */
+function passage(sidecar: SidecarIdentity): readonly Rule[] {
+  return [
+    // Of connections that were opened from outside; ICMP errors about them count as that too.
+    [is(ct('direction'), 'reply'), accept],
+    [...sidecarOnly(sidecar), setMark(sidecarMark), accept],
+    // Any owner but the sidecar, so what follows is for packets of no process.
+    [owned, goBack],
+    // The kernel sends the end of a connection when its process has gone already, so nobody owns the packet. Agents have
+    // no such connections: theirs were redirected.
+    [has(ct('state'), 'established'), is(ct('mark'), sidecarMark), accept],
+    // IPv6 finds its neighbours with these (RFC 4861). Not MLD: who joins groups has the kernel send their addresses,
+    // chosen by the agent, to the link; and where pods live nobody needs to be told of groups to be found.
+    ...['nd-router-solicit', 'nd-neighbor-solicit', 'nd-neighbor-advert'].map((type) => [
+      is(field('icmpv6', 'type'), type),
+      accept,
+    ]),
+  ];
+}
+
+function redirection(sidecar: SidecarIdentity, plan: CapturePlan): readonly Rule[] {
+  return [
+    [...sidecarOnly(sidecar), accept],
+    [local, accept],
+    [port('udp', 53), count('dns'), redirectTo(capturePorts.dns)],
+    [port('tcp', 53), count('dns'), redirectTo(capturePorts.dns)],
+    // Before the ports: a relay may have one that is planned for other names too.
+    ...plan.relays.flatMap((relay): readonly Rule[] => {
+      const { four, six } = relayAddress(relay);
+      const led = [port('tcp', relay.port), count('captured'), redirectTo(relay.listener)];
+      return [
+        [is(field('ip', 'daddr'), four), ...led],
+        [is(field('ip6', 'daddr'), canonicalSix(six)), ...led],
+      ];
+    }),
+    ...capturedPorts(plan).map((each) => [
+      port('tcp', each.port),
+      count('captured'),
+      redirectTo(each.listener),
+    ]),
+  ];
+}
+
+/** TCP ports that are captured at any address. */
+export function capturedPorts(plan: CapturePlan): CapturePlan['ports'] {
+  return [
+    { port: 443, listener: capturePorts.tls },
+    { port: 80, listener: capturePorts.http },
+    ...plan.ports,
+  ];
+}
+
+const guard: readonly Rule[] = [
+  // Not `oif lo`: here a redirected packet still has the interface of the address that it was meant for.
+  [local, accept],
+  [jumpTo('passage')],
+  [goTo('refusal')],
+];
+
+// Against what has a local address and yet leaves: SO_BINDTODEVICE, source routes that the pod would forward.
+const fence: readonly Rule[] = [[is(meta('oif'), 'lo'), accept], [jumpTo('passage')], [count('escaped')]];
+
+/** As nft lists it, so that the two can be compared. */
+function canonicalSix(address: string): string {
+  return new URL(`http://[${address}]`).hostname.slice(1, -1);
+}

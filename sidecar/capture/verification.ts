@@ -1,0 +1,41 @@
+// Whether the kernel holds what was written. An exit code says that a program believes so; this reads it back.
+
+import type { NftObject } from './nft-rule.ts';
+
+/** The first object that is missing, other or too much, in nft's JSON; null when all are there and nothing else. */
+export function firstDifference(
+  written: readonly NftObject[],
+  listed: readonly NftObject[] | null,
+): string | null {
+  if (listed === null) return 'there is no table';
+  const found = sorted(listed);
+  const wanted = sorted(written);
+  for (const [index, object] of wanted.entries()) {
+    if (found[index] !== object) return `${found[index] ?? 'nothing'} instead of ${object}`;
+  }
+  const surplus = found[wanted.length];
+  return surplus === undefined ? null : `${surplus} besides`;
+}
+
+/** Order counts among rules; how nft orders kinds of objects is its own. */
+function sorted(objects: readonly NftObject[]): readonly string[] {
+  const kinds = ['counter', 'chain', 'rule'];
+  return objects
+    .filter((object) => !('metainfo' in object) && !('table' in object))
+    .map((object) => ({ rank: kinds.indexOf(Object.keys(object)[0] ?? ''), text: canonical(object) }))
+    .toSorted((a, b) => a.rank - b.rank)
+    .map(({ text }) => text);
+}
+
+/** What the kernel adds of its own: a number, and what was counted. */
+const unwritten = new Set(['handle', 'packets', 'bytes']);
+
+function canonical(object: NftObject): string {
+  return JSON.stringify(object, (key, value: unknown) => {
+    if (unwritten.has(key)) return undefined;
+    // nft before and after 1.1.4 writes one flag as a list and as itself.
+    if (key === 'flags' && Array.isArray(value) && value.length === 1) return value[0] as unknown;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
