@@ -94,15 +94,23 @@ export function agentContainer(container: Container, pod: Pod, env: readonly Env
   };
 }
 
-/** Only what is unset: what an author wrote is for the admission policies to judge. */
+/** What is unset, or drops too little. What an author wrote otherwise is refused before, or fine (container-shape.ts). */
 function hardened(container: Container, pod: Pod): NonNullable<Container['securityContext']> {
   const own = container.securityContext ?? {};
-  const { drop } = own.capabilities ?? {};
   const seccomp = own.seccompProfile ?? pod.spec.securityContext?.seccompProfile;
   return {
     ...own,
     allowPrivilegeEscalation: own.allowPrivilegeEscalation ?? false,
-    capabilities: drop === undefined ? { ...own.capabilities, drop: ['ALL'] } : own.capabilities,
+    capabilities: dropsAll(container) ? own.capabilities : { ...own.capabilities, drop: ['ALL'] },
     ...(seccomp === undefined ? { seccompProfile: { type: 'RuntimeDefault' } } : {}),
   };
+}
+
+function dropsAll({ securityContext }: Container): boolean {
+  return securityContext?.capabilities?.drop?.includes('ALL') === true;
+}
+
+/** The author wanted to keep others. */
+export function dropsSome(container: Container): boolean {
+  return (container.securityContext?.capabilities?.drop ?? []).length > 0 && !dropsAll(container);
 }

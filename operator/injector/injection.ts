@@ -8,9 +8,10 @@ import { injectedMetadata, type InjectionStatus } from './annotations.ts';
 import { skippedContainers } from './aws-identity.ts';
 import { captureOf, type Capture } from './capture.ts';
 import { captureContainer, captureName } from './capture-container.ts';
-import { agentContainer, sidecarContainer, sidecarName } from './containers.ts';
+import { agentContainer, dropsSome, sidecarContainer, sidecarName } from './containers.ts';
 import { agentEnvironment } from './env.ts';
 import { drawIdentity, identityOf, type SidecarIdentity } from './identity.ts';
+import { meshProblems } from './mesh.ts';
 import { createPatch, type PatchOperation } from './patch.ts';
 import { heldSecretProblems } from './held-secrets.ts';
 import { containersOf, type Container, type Pod, type Volume } from './pod.ts';
@@ -71,6 +72,7 @@ export function injectPod(input: InjectionInput): Injection {
   );
   const problems = [
     ...shapeProblems(pod, identity),
+    ...(capture.level === 'captured' ? meshProblems(pod, namespaceLabels) : []),
     ...heldSecretProblems(pod, input.secrets, (name) => environments.get(name)?.env ?? []),
     ...inOurs,
     ...keptVolumes.filter(isProblem),
@@ -88,6 +90,11 @@ export function injectPod(input: InjectionInput): Injection {
     warnings.push(
       ...about.map(({ name, message }) => `spec.${list}[${container.name}].env[${name}] ${message}`),
     );
+    if (dropsSome(container)) {
+      warnings.push(
+        `spec.${list}[${container.name}].securityContext.capabilities.drop is ALL now: SETUID alone would be enough to become the sidecar`,
+      );
+    }
     return agentContainer(container, pod, env);
   };
   const others = (pod.spec.initContainers ?? []).filter(({ name }) => !reservedName.test(name));

@@ -11,18 +11,42 @@ const envVar = z.looseObject({
     .optional(),
 });
 
-const volumeMount = z.looseObject({ name: z.string(), mountPath: z.string() });
+const volumeMount = z.looseObject({
+  name: z.string(),
+  mountPath: z.string(),
+  mountPropagation: z.string().optional(),
+});
 
-const securityContext = z.looseObject({
+const profile = z.looseObject({ type: z.string() });
+
+/** Both of containers and of pods. */
+const confinement = {
   runAsUser: z.number().optional(),
   runAsGroup: z.number().optional(),
+  seccompProfile: profile.optional(),
+  appArmorProfile: profile.optional(),
+  seLinuxOptions: z
+    .looseObject({
+      user: z.string().optional(),
+      role: z.string().optional(),
+      type: z.string().optional(),
+    })
+    .optional(),
+  windowsOptions: z.looseObject({}).optional(),
+};
+
+const securityContext = z.looseObject({
+  ...confinement,
   privileged: z.boolean().optional(),
   allowPrivilegeEscalation: z.boolean().optional(),
   capabilities: z
     .looseObject({ add: z.array(z.string()).optional(), drop: z.array(z.string()).optional() })
     .optional(),
-  seccompProfile: z.looseObject({ type: z.string() }).optional(),
+  procMount: z.string().optional(),
 });
+
+const target = z.looseObject({ host: z.string().optional() });
+const handler = z.looseObject({ httpGet: target.optional(), tcpSocket: target.optional() });
 
 const resourceList = z.record(z.string(), z.string());
 
@@ -35,6 +59,11 @@ const container = z.looseObject({
   volumeMounts: z.array(volumeMount).optional(),
   volumeDevices: z.array(z.looseObject({ name: z.string() })).optional(),
   securityContext: securityContext.optional(),
+  ports: z.array(z.looseObject({ containerPort: z.number(), hostPort: z.number().optional() })).optional(),
+  livenessProbe: handler.optional(),
+  readinessProbe: handler.optional(),
+  startupProbe: handler.optional(),
+  lifecycle: z.looseObject({ postStart: handler.optional(), preStop: handler.optional() }).optional(),
   resources: z.looseObject({ limits: resourceList.optional(), requests: resourceList.optional() }).optional(),
 });
 
@@ -80,18 +109,22 @@ const pod = z.looseObject({
     hostPID: z.boolean().optional(),
     hostIPC: z.boolean().optional(),
     shareProcessNamespace: z.boolean().optional(),
+    hostAliases: z.array(z.unknown()).optional(),
+    nodeSelector: texts.optional(),
     os: z.looseObject({ name: z.string() }).optional(),
     securityContext: z
       .looseObject({
-        runAsUser: z.number().optional(),
-        runAsGroup: z.number().optional(),
+        ...confinement,
         fsGroup: z.number().optional(),
         supplementalGroups: z.array(z.number()).optional(),
-        seccompProfile: z.looseObject({ type: z.string() }).optional(),
+        sysctls: z.array(z.looseObject({ name: z.string() })).optional(),
       })
       .optional(),
     initContainers: z.array(container).optional(),
     containers: z.array(container).min(1),
+    ephemeralContainers: z
+      .array(z.looseObject({ ...container.shape, targetContainerName: z.string().optional() }))
+      .optional(),
     volumes: z.array(volume).optional(),
   }),
 });

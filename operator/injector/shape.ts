@@ -1,15 +1,13 @@
-// Shapes of a pod that would show the sidecar's secrets to the agent, and names and paths that are ours. Admission
-// policies refuse more; these are refused even where those are not installed.
+// Shapes of a pod that would show the sidecar's secrets to the agent, or a way to the network past it, and names and paths
+// that are ours. Admission policies say the same of the pod that comes out at the end; these say it first.
 
-import { audiencePrefix } from '../../policy/contract.ts';
-import { awsIdentityProblems } from './aws-identity.ts';
 import { captureName } from './capture-container.ts';
+import { containerProblems, drawn, idProblems, isConfined, seLinuxMessage } from './container-shape.ts';
 import { sidecarName } from './containers.ts';
 import type { SidecarIdentity } from './identity.ts';
-import type { Container, Pod } from './pod.ts';
-import { containersOf } from './pod.ts';
+import { containersOf, type Pod } from './pod.ts';
 import type { Problem } from './problem.ts';
-import { agentMount, reservedName } from './volumes.ts';
+import { volumeProblems } from './volume-shape.ts';
 
 const podRules: readonly {
   readonly field: string;
@@ -37,9 +35,40 @@ const podRules: readonly {
     message: 'must be false: the agent would see the files of the sidecar under /proc',
   },
   {
+    field: 'spec.hostAliases',
+    refuses: ({ spec }) => (spec.hostAliases ?? []).length > 0,
+    message:
+      'must be removed: it sends names elsewhere than the sidecar does; a name inside the cluster is an AgentDestination',
+  },
+  {
+    field: 'spec.securityContext.seccompProfile.type',
+    refuses: ({ spec }) => spec.securityContext?.seccompProfile?.type === 'Unconfined',
+    message: 'must be RuntimeDefault or Localhost',
+  },
+  {
+    field: 'spec.securityContext.appArmorProfile.type',
+    refuses: ({ spec }) => spec.securityContext?.appArmorProfile?.type === 'Unconfined',
+    message: 'must be RuntimeDefault or Localhost',
+  },
+  {
+    field: 'spec.securityContext.seLinuxOptions',
+    refuses: ({ spec }) => !isConfined(spec.securityContext?.seLinuxOptions),
+    message: seLinuxMessage,
+  },
+  {
+    field: 'spec.securityContext.windowsOptions',
+    refuses: ({ spec }) => spec.securityContext?.windowsOptions !== undefined,
+    message: 'must be removed: there is no sidecar for Windows nodes',
+  },
+  {
+    field: 'spec.nodeSelector[kubernetes.io/os]',
+    refuses: ({ spec }) => (spec.nodeSelector?.['kubernetes.io/os'] ?? 'linux') !== 'linux',
+    message: 'must be linux: there is no sidecar for other nodes',
+  },
+  {
     field: 'spec.os.name',
-    refuses: ({ spec }) => spec.os?.name === 'windows',
-    message: 'must be linux: there is no sidecar for Windows nodes',
+    refuses: ({ spec }) => (spec.os?.name ?? 'linux') !== 'linux',
+    message: 'must be linux: there is no sidecar for other nodes',
   },
   {
     field: 'metadata.annotations[kubernetes.io/config.mirror]',
@@ -47,6 +76,22 @@ const podRules: readonly {
     message: 'must be absent: a static pod has no ServiceAccount and cannot be injected; use a Deployment',
   },
 ];
+
+/** Those that a namespace of the pod's own has: https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
+const safeSysctls: ReadonlySet<string> = new Set([
+  'kernel.shm_rmid_forced',
+  'net.ipv4.ip_local_port_range',
+  'net.ipv4.ip_unprivileged_port_start',
+  'net.ipv4.tcp_syncookies',
+  'net.ipv4.ping_group_range',
+  'net.ipv4.ip_local_reserved_ports',
+  'net.ipv4.tcp_keepalive_time',
+  'net.ipv4.tcp_fin_timeout',
+  'net.ipv4.tcp_keepalive_intvl',
+  'net.ipv4.tcp_keepalive_probes',
+  'net.ipv4.tcp_rmem',
+  'net.ipv4.tcp_wmem',
+]);
 
 /** What must change before the pod can be injected; empty when nothing. */
 export function shapeProblems(pod: Pod, identity: SidecarIdentity): readonly Problem[] {
@@ -62,85 +107,27 @@ export function shapeProblems(pod: Pod, identity: SidecarIdentity): readonly Pro
         field: 'spec.securityContext',
         message: `must not have the group ${drawn(identity.gid)}`,
       })),
-    ...volumes.flatMap((volume) => [
-      ...(volume.hostPath === undefined
-        ? []
-        : [
-            {
-              field: `spec.volumes[${volume.name}].hostPath`,
-              message:
-                'must be replaced by another kind of volume: the node’s disk holds the sidecar’s tokens',
-            },
-          ]),
-      ...(reservedName.test(volume.name) ? [] : audienceProblems(volume)),
-    ]),
-    ...others.flatMap(({ field, container }) => [
-      ...containerProblems(field, container, identity),
-      ...awsIdentityProblems(field, container, volumes),
-    ]),
-  ];
-}
-
-function containerProblems(
-  field: string,
-  container: Container,
-  identity: SidecarIdentity,
-): readonly Problem[] {
-  const reserved = reservedName.test(container.name)
-    ? [{ field, message: 'must have another name: outrider and outrider-* are the webhook’s' }]
-    : [];
-  const privileged = container.securityContext?.privileged
-    ? [
-        {
-          field: `${field}.securityContext.privileged`,
-          message: 'must be false: it opens the node, and so the sidecar',
-        },
-      ]
-    : [];
-  const lists = { volumeMounts: container.volumeMounts ?? [], volumeDevices: container.volumeDevices ?? [] };
-  const mounts = Object.entries(lists).flatMap(([list, entries]) =>
-    entries
-      .filter((entry) => reservedName.test(entry.name) && !isAgentMount(entry))
+    ...(securityContext?.sysctls ?? [])
+      .filter(({ name }) => !safeSysctls.has(name))
       .map(({ name }) => ({
-        field: `${field}.${list}[${name}]`,
-        message:
-          'must be removed: the sidecar’s volumes are its own, and the webhook mounts what an agent may read',
+        field: `spec.securityContext.sysctls[${name}]`,
+        message: 'must be removed: only those that the Pod Security Standards call safe are allowed',
       })),
-  );
-  const ids = idProblems(`${field}.securityContext`, container.securityContext, identity);
-  return [...reserved, ...privileged, ...mounts, ...ids];
-}
-
-function isAgentMount(mount: Readonly<Record<string, unknown>>): boolean {
-  const keys = Object.keys(mount);
-  return (
-    keys.length === Object.keys(agentMount).length && keys.every((key) => mount[key] === agentMount[key])
-  );
-}
-
-function idProblems(
-  field: string,
-  context: { readonly runAsUser?: number | undefined; readonly runAsGroup?: number | undefined } | undefined,
-  { uid, gid }: SidecarIdentity,
-): readonly Problem[] {
-  const pairs = [
-    { name: 'runAsUser', id: context?.runAsUser, taken: uid },
-    { name: 'runAsGroup', id: context?.runAsGroup, taken: gid },
+    ...appArmorAnnotations(pod),
+    ...volumes.flatMap(volumeProblems),
+    ...others.flatMap(({ field, container }) => containerProblems(field, container, { pod, identity })),
   ];
-  return pairs
-    .filter(({ id, taken }) => id === taken)
-    .map(({ name, taken }) => ({ field: `${field}.${name}`, message: `must not be ${drawn(taken)}` }));
 }
 
-function drawn(id: number): string {
-  return `${id}: it was drawn for the sidecar`;
-}
-
-function audienceProblems(volume: NonNullable<Pod['spec']['volumes']>[number]): readonly Problem[] {
-  return (volume.projected?.sources ?? [])
-    .filter(({ serviceAccountToken }) => serviceAccountToken?.audience?.startsWith(audiencePrefix))
-    .map(({ serviceAccountToken }) => ({
-      field: `spec.volumes[${volume.name}].projected`,
-      message: `must not ask for the audience ${serviceAccountToken?.audience}: audiences under ${audiencePrefix} are the sidecar’s`,
+/** How AppArmor was asked for before Kubernetes 1.30; the kubelet still heeds them. */
+function appArmorAnnotations({ metadata }: Pod): Problem[] {
+  return Object.entries(metadata.annotations ?? {})
+    .filter(
+      ([key, value]) =>
+        key.startsWith('container.apparmor.security.beta.kubernetes.io/') && value === 'unconfined',
+    )
+    .map(([key]) => ({
+      field: `metadata.annotations[${key}]`,
+      message: 'must be runtime/default or localhost/…',
     }));
 }
