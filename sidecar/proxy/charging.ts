@@ -3,9 +3,12 @@
 
 import type { Decision } from '../../policy/decision.ts';
 import { counterKey, type Charge } from '../../policy/limits/charge.ts';
-import type { LimitRefusal } from '../../policy/limits/apply.ts';
+import { applyCounters, type LimitRefusal } from '../../policy/limits/apply.ts';
 import { createUsageReader, type UsageReader } from '../../policy/limits/usage.ts';
+import type { Refusal } from '../../policy/refusal.ts';
 import type { Limits, Reservation } from '../limits/limits.ts';
+import { refusalOfDecision, refuseStale } from './in-flight.ts';
+import type { Trail } from './trail.ts';
 
 export interface Charging {
   /** Charges what the decision says, unless that is charged already. @returns which limit has no room for it. */
@@ -66,4 +69,13 @@ function spell(charges: readonly Charge[]): string {
       return `${counterKey(charge)}=${amount}/${max}/${windowMs}/${scope}`;
     })
     .join(' ');
+}
+
+/** A limit without room makes another decision of it, and that is the one that is recorded. */
+export function refuseSpent(decision: Decision, spent: LimitRefusal, trail: Trail): Refusal {
+  const limited = applyCounters(decision, spent);
+  trail.decision = limited;
+  const refusal = refusalOfDecision(limited) ?? refuseStale();
+  if (spent.retryAfterMs === null) return refusal;
+  return { ...refusal, retryAfter: Math.max(1, Math.ceil(spent.retryAfterMs / 1000)) };
 }

@@ -19,14 +19,15 @@ import { refuse } from '../../policy/refusal.ts';
 import type { RulesetDestination } from '../../policy/ruleset.ts';
 import type { AddressGuard, Opening } from '../dns/addresses.ts';
 import type { Resolver } from '../dns/resolver.ts';
+import type { IsOwnPlace } from './own-places.ts';
 import { connectError, refuseUnreachable, refuseUnresolved, refuseUntrusted } from './upstream-failure.ts';
 
 export interface Place {
   /** The canonical host that the agent named: it is what the certificate must prove. */
   readonly host: string;
   readonly port: number;
-  /** `http` only where an AgentDestination says so, or nothing of ours is on the request. */
-  readonly scheme: 'https' | 'http';
+  /** `http` only where an AgentDestination says so, or nothing of ours is on the request; `tcp` only where one says so. */
+  readonly scheme: 'https' | 'http' | 'tcp';
   readonly destination: RulesetDestination | null;
 }
 
@@ -36,6 +37,9 @@ export type Dial = (place: Place) => Promise<Socket>;
 export interface DiallerOptions {
   readonly resolver: Resolver;
   readonly guard: AddressGuard;
+  /** `Ruleset.clusterRanges` of the ruleset in force. */
+  readonly clusterRanges?: () => readonly string[];
+  readonly isOwnPlace?: IsOwnPlace;
 }
 
 /** A TCP and a TLS handshake are three round trips; 10 s is what curl and browsers' proxies wait about. */
@@ -56,7 +60,14 @@ const tlsFloor = {
   secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
 } as const;
 
-export function createDialler({ resolver, guard }: DiallerOptions): Dial {
+const noRanges: readonly string[] = [];
+
+export function createDialler({
+  resolver,
+  guard,
+  clusterRanges = () => noRanges,
+  isOwnPlace = () => false,
+}: DiallerOptions): Dial {
   /** A context of all roots takes 5 ms and 1.4 MiB, so it is made once per CA bundle. */
   const contexts = new Map<string, SecureContext>();
 
@@ -70,13 +81,22 @@ export function createDialler({ resolver, guard }: DiallerOptions): Dial {
   }
 
   async function checkedAddresses({ host, port, destination }: Place): Promise<readonly string[]> {
+    if (destination === null && isOwnPlace({ host, port })) {
+      throw connectError(
+        refuse(
+          'destination_blocked',
+          `${host} is where policy, secrets or spans of this agent are kept; only an AgentDestination can open it.`,
+        ),
+      );
+    }
     const name = destination?.resolveAs ?? host;
     const addresses = await resolver.resolve(name).catch((error: unknown) => {
       throw connectError(refuseUnresolved(error, name));
     });
     const opening: Opening = destination === null ? 'public' : (destination.cidrs ?? 'cluster');
+    const ranges = clusterRanges();
     // One bad address among many is a sign of rebinding, so it condemns the name (N-10).
-    if (addresses.length > 0 && addresses.every((address) => guard.allows(address, port, opening))) {
+    if (addresses.length > 0 && addresses.every((address) => guard.allows(address, port, opening, ranges))) {
       return addresses.slice(0, maxAddresses);
     }
     throw connectError(

@@ -4,7 +4,6 @@
 import type { CaptureLevel } from '../../policy/capture-plan.ts';
 import { isDecided } from '../../policy/decide.ts';
 import type { BodyNeeded, Decision } from '../../policy/decision.ts';
-import { applyCounters, type LimitRefusal } from '../../policy/limits/apply.ts';
 import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
 import { canonicalJson } from '../../policy/ruleset.ts';
 import type { Audit } from '../audit/record.ts';
@@ -16,7 +15,7 @@ import type { Limits } from '../limits/limits.ts';
 import { answerOwn, answerRefusal, endAnswer, letContinue, type Agent } from './agent.ts';
 import { createBodyMemory, type BodyClaim } from './body-memory.ts';
 import { createBodyReader, type BodyPrefix } from './body-prefix.ts';
-import { createCharging, type Charging } from './charging.ts';
+import { createCharging, refuseSpent, type Charging } from './charging.ts';
 import { readHead, type Head } from './head.ts';
 import { refusalOfDecision, refuseChanged, refuseStale, type InFlight } from './in-flight.ts';
 import {
@@ -263,13 +262,4 @@ function withBody(head: Head, body: BodyPrefix): Head {
 function commit({ charging, decision }: Allowed, trail: Trail): Refusal | null {
   const spent = charging.commit();
   return spent === null ? null : refuseSpent(decision, spent, trail);
-}
-
-/** A limit without room makes another decision of it, and that is the one that is recorded. */
-function refuseSpent(decision: Decision, spent: LimitRefusal, trail: Trail): Refusal {
-  const limited = applyCounters(decision, spent);
-  trail.decision = limited;
-  const refusal = refusalOfDecision(limited) ?? refuseStale();
-  if (spent.retryAfterMs === null) return refusal;
-  return { ...refusal, retryAfter: Math.max(1, Math.ceil(spent.retryAfterMs / 1000)) };
 }

@@ -2,7 +2,7 @@
 // allowed before: open streams are decided again and cut.
 
 import { isDecided } from '../../policy/decide.ts';
-import type { Decision } from '../../policy/decision.ts';
+import type { BodyNeeded, Decision } from '../../policy/decision.ts';
 import { reasons } from '../../policy/reasons.ts';
 import { refuse, type Refusal } from '../../policy/refusal.ts';
 import type { CanonicalRequest } from '../../policy/request.ts';
@@ -14,6 +14,8 @@ export interface Exchange {
   readonly request: CanonicalRequest;
   /** Whether the agent gets the answer's status alone. */
   readonly statusOnly: boolean;
+  /** Whether another decision leaves as it is what was done by the first; absent where nothing more will be. */
+  readonly covers?: (decision: Decision, snapshot: Snapshot) => boolean;
   readonly cut: (refusal: Refusal) => void;
 }
 
@@ -56,8 +58,7 @@ export function createInFlight(snapshots: SnapshotSource, clock: Clock): InFligh
   function decideAgain(snapshot: Snapshot): void {
     for (const { exchange } of members.slice()) {
       const decision = snapshot.decide(exchange.request, clock.nowMs());
-      const isSame = isDecided(decision) && (exchange.statusOnly || !decision.statusOnly);
-      const refusal = isSame ? refusalOfDecision(decision) : refuseChanged();
+      const refusal = refusalOfAnother(exchange, decision, snapshot);
       if (refusal !== null) exchange.cut(refusal);
     }
   }
@@ -78,6 +79,15 @@ export function createInFlight(snapshots: SnapshotSource, clock: Clock): InFligh
       clearInterval(check);
     },
   };
+}
+
+function refusalOfAnother(
+  { statusOnly, covers }: Exchange,
+  decision: Decision | BodyNeeded,
+  snapshot: Snapshot,
+): Refusal | null {
+  if (!isDecided(decision) || (decision.statusOnly && !statusOnly)) return refuseChanged();
+  return refusalOfDecision(decision) ?? (covers?.(decision, snapshot) === false ? refuseChanged() : null);
 }
 
 /** Whether it can decide otherwise at another time. */

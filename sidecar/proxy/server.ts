@@ -18,6 +18,7 @@ import { createHandshakes } from './handshake.ts';
 import { createInFlight } from './in-flight.ts';
 import { listenOn } from './listening.ts';
 import { createProblem, encodeProblem } from './respond.ts';
+import { createTcpRelay } from './tcp-relay.ts';
 import { endTrail, startTrail } from './trail.ts';
 import { createTunnels } from './tunnel.ts';
 import { createUpstreams } from './upstream.ts';
@@ -85,7 +86,8 @@ export function createProxy(options: ProxyOptions): Proxy {
   const sockets = new Set<Duplex>();
   const connections = new WeakMap<Duplex, Connection>();
   const handshakes = createHandshakes({ authority, onOpen: serve, onFailure: recordUnread });
-  const tunnels = createTunnels({ handshakes, relay: () => false });
+  const relay = createTcpRelay({ ...options, dial: egress.dial, inFlight });
+  const tunnels = createTunnels({ handshakes, relay: relay.connect });
 
   /** @returns false for a connection that is one too many, and gone. */
   function admit(socket: Socket): boolean {
@@ -216,7 +218,7 @@ export function createProxy(options: ProxyOptions): Proxy {
         handshakes,
         admit,
         serve,
-        relay: (_relay, socket) => socket.resetAndDestroy(),
+        relay: relay.accept,
         onFailure: recordUnread,
         ownPorts: egress.ownPorts,
       });

@@ -8,6 +8,7 @@ import type { Dial, Place } from './dialler.ts';
 
 /** What a connection must have in common to be used again. */
 export interface Route extends Place {
+  readonly scheme: 'https' | 'http';
   readonly credential: string | null;
   readonly revision: string;
 }

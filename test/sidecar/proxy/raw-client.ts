@@ -97,6 +97,13 @@ export async function readAnswer(socket: Socket, method = 'GET', waitMs = deadli
   }
 }
 
+/** Puts what was read beyond the last answer back, for whoever reads the socket next. */
+export function giveBack(socket: Socket): void {
+  const left = leftovers.get(socket);
+  leftovers.delete(socket);
+  if (left !== undefined && left.length > 0) socket.unshift(left);
+}
+
 /** Resolves when the other side has closed; anything it sends before that is an error. */
 export async function expectClosed(socket: Socket): Promise<void> {
   if ((leftovers.get(socket)?.length ?? 0) > 0) throw new Error('there are more bytes');
