@@ -34,9 +34,9 @@ export interface TcpRelayOptions {
 
 export interface TcpRelay {
   /** Takes over a CONNECT, and answers it once the upstream is there. @returns false for any place but such a one. */
-  connect(target: Authority, socket: Socket): boolean;
+  readonly connect: (target: Authority, socket: Socket) => boolean;
   /** Takes over a captured connection. What is refused is reset: there is no other word for it. */
-  accept(relay: PlannedRelay, socket: Socket): void;
+  readonly accept: (relay: PlannedRelay, socket: Socket) => void;
 }
 
 /** The agent's side of one connection. */
