@@ -50,7 +50,10 @@ export async function run(options: RunOptions): Promise<number> {
   mkdirSync(trustDirectory);
 
   const snapshots = createStaticSnapshots(compileSnapshot(ruleset, revision));
-  const egress = createEgress({ resolver: createResolver({ overrides: options.resolve }) });
+  const egress = createEgress({
+    resolver: createResolver({ overrides: options.resolve }),
+    ruleset: () => ruleset,
+  });
   const secretsDirectory = join(beside, 'secrets');
   const directories = { tokensDirectory: join(beside, 'tokens'), secretsDirectory };
   const credentials = createCredentials({

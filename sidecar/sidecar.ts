@@ -59,7 +59,11 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
     tokensDirectory: paths.tokens,
   });
   const stream = createOperatorStream({ endpoint, state: snapshots, diagnostics });
-  const egress = createEgress({ resolver: createResolver() });
+  const egress = createEgress({
+    resolver: createResolver(),
+    ruleset: () => snapshots.current()?.ruleset ?? null,
+    operator: config.operator,
+  });
   const directories = { tokensDirectory: paths.tokens, secretsDirectory: paths.secrets };
   const credentials = createCredentials({
     snapshots,

@@ -3,8 +3,10 @@
 
 import { networkInterfaces } from 'node:os';
 import { createAddressGuard } from '../dns/addresses.ts';
+import type { Ruleset } from '../../policy/ruleset.ts';
 import type { Resolver } from '../dns/resolver.ts';
 import { createDialler, type Dial } from './dialler.ts';
+import { createOwnPlaces } from './own-places.ts';
 
 export interface Egress {
   readonly dial: Dial;
@@ -12,10 +14,25 @@ export interface Egress {
   readonly ownPorts: Set<number>;
 }
 
-export function createEgress({ resolver }: { readonly resolver: Resolver }): Egress {
+export interface EgressOptions {
+  readonly resolver: Resolver;
+  /** The one in force when something is dialled. */
+  readonly ruleset?: () => Ruleset | null;
+  /** `host:port`, where there is one. */
+  readonly operator?: string;
+}
+
+const noRanges: readonly string[] = [];
+
+export function createEgress({ resolver, ruleset = () => null, operator }: EgressOptions): Egress {
   const ownPorts = new Set<number>();
-  const guard = createAddressGuard({ ownAddresses: addressesOfThisPod(), ownPorts });
-  return { dial: createDialler({ resolver, guard }), ownPorts };
+  const dial = createDialler({
+    resolver,
+    guard: createAddressGuard({ ownAddresses: addressesOfThisPod(), ownPorts }),
+    clusterRanges: () => ruleset()?.clusterRanges ?? noRanges,
+    isOwnPlace: createOwnPlaces({ operator: operator ?? null, ruleset }),
+  });
+  return { dial, ownPorts };
 }
 
 function addressesOfThisPod(): string[] {
