@@ -118,6 +118,12 @@ export function compileForAgent(resources: readonly AnyResource[], agent: Agent)
     credentials: ofKind('AgentCredential'),
     stores: ofKind('AgentSecretStore'),
     destinations: ofKind('AgentDestination'),
-    settings: { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '', clusterRanges: [] },
+    settings: {
+      clusterDomain: 'cluster.local',
+      telemetry: null,
+      operatorCas: '',
+      clusterRanges: [],
+      capture: { level: 'cooperative', allowCooperative: true },
+    },
   });
 }

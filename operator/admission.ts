@@ -3,6 +3,7 @@
 import { randomInt } from 'node:crypto';
 import { SpanKind, trace } from '@opentelemetry/api';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { CaptureSettings } from '../policy/capture-level.ts';
 import type { OperatorConfig } from './config.ts';
 import { idRange } from './injector/identity.ts';
 import type { InjectorSettings } from './injector/settings.ts';
@@ -26,13 +27,17 @@ export interface AdmissionDeps {
   readonly metrics: Metrics;
 }
 
+export function captureSettings(config: OperatorConfig): CaptureSettings {
+  return {
+    level: config.OUTRIDER_CAPTURE_LEVEL,
+    allowCooperative: config.OUTRIDER_CAPTURE_ALLOW_COOPERATIVE === 'true',
+  };
+}
+
 export function createAdmissionApp(deps: AdmissionDeps): FastifyInstance {
   const { config, authority, informers, client, log, metrics } = deps;
   const settings: InjectorSettings = {
-    capture: {
-      level: config.OUTRIDER_CAPTURE_LEVEL,
-      allowCooperative: config.OUTRIDER_CAPTURE_ALLOW_COOPERATIVE === 'true',
-    },
+    capture: captureSettings(config),
     dnsServers: deps.dnsServers,
     version: config.OUTRIDER_VERSION,
     operator: deps.operator,

@@ -6,7 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { operatorPorts } from '../policy/contract.ts';
 import type { CompileSettings } from '../policy/compile.ts';
 import type { KindName } from '../policy/resources/kinds.ts';
-import { createAdmissionApp } from './admission.ts';
+import { captureSettings, createAdmissionApp } from './admission.ts';
 import type { OperatorConfig } from './config.ts';
 import { createAggregateSender } from './control/aggregate-sender.ts';
 import { createAggregates } from './control/aggregates.ts';
@@ -102,6 +102,7 @@ export async function createReplica(
     fail: fail('certificate rotation'),
   });
 
+  const capture = captureSettings(config);
   const agents = createAgents(informers);
   const watermark = createWatermark(informers, timing.watchProofMs);
   const rulesets = createRulesets({
@@ -112,6 +113,7 @@ export async function createReplica(
       telemetry: collector,
       operatorCas: authority.bundle(),
       clusterRanges: [],
+      capture,
     }),
   });
   const streams = createStreams({
@@ -179,6 +181,7 @@ export async function createReplica(
         rulesets,
         stateOf: (uid, name) => aggregates.stateOf(uid, name),
         account,
+        capture,
       }),
     ),
     AgentSecretStore: control('AgentSecretStore', createStoreDecision({ informers })),

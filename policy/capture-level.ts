@@ -12,6 +12,9 @@ export interface CaptureSettings {
   readonly allowCooperative: boolean;
 }
 
+/** As the chart has it. */
+export const defaultCapture: CaptureSettings = { level: 'captured', allowCooperative: false };
+
 /**
  * | setting     | label       | allowCooperative | level       |
  * |-------------|-------------|------------------|-------------|

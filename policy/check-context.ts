@@ -1,5 +1,6 @@
 // What a namespace's resources are checked against.
 
+import type { CaptureSettings } from './capture-level.ts';
 import type { Labels } from './resources/selector.ts';
 
 /** Raw objects, as the API server returned them. */
@@ -12,6 +13,8 @@ export interface CheckContext {
   readonly stores: readonly unknown[];
   readonly destinations: readonly unknown[];
   readonly clusterPolicies: readonly unknown[];
+  /** Absent: `defaultCapture`. */
+  readonly capture?: CaptureSettings;
   /** Files of secrets lie in a directory of this machine: what a cluster needs for them is advice. */
   readonly isLocal?: true;
 }

@@ -3,6 +3,7 @@
 
 import { findBundleProblems } from './ca-bundle.ts';
 import { isTooWide } from './ceiling.ts';
+import { captureLevel, defaultCapture } from './capture-level.ts';
 import type { CheckContext } from './check-context.ts';
 import { available, findUnusable } from './credential-findings.ts';
 import { findPartProblems } from './credential-parts.ts';
@@ -105,7 +106,15 @@ export function checkCredential(object: unknown, context: CheckContext): readonl
       : [];
     return [...tooWide, ...checkDestinationReference(entry.destination, at, context)];
   });
-  const open = { stores: storesOf(context), destinations: destinationsOf(context) };
+  const open = {
+    stores: storesOf(context),
+    destinations: destinationsOf(context),
+    // The command of local mode is nobody's pod.
+    level:
+      context.isLocal === true
+        ? ('cooperative' as const)
+        : captureLevel(context.capture ?? defaultCapture, context.namespaceLabels),
+  };
   return [
     ...findings,
     ...findUnusable(credential, open),

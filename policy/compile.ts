@@ -1,6 +1,7 @@
 // From the resources that concern one agent to its ruleset. Never throws: what is broken is left out where it
 // grants and kept, as wide as it might be meant, where it guards. `check.ts` says so on the resource's status.
 
+import { captureLevel, defaultCapture, type CaptureSettings } from './capture-level.ts';
 import { compileCredential, compileStore } from './compile-credential.ts';
 import { tokenEndpointOf } from './compile-inject.ts';
 import { labels as namespaceLabels } from './contract.ts';
@@ -39,6 +40,8 @@ export interface CompileSettings {
   readonly operatorCas: string;
   /** Sorted; see `Ruleset`. */
   readonly clusterRanges: readonly string[];
+  /** Absent: `defaultCapture`. */
+  readonly capture?: CaptureSettings;
 }
 
 export interface Compiled {
@@ -65,10 +68,13 @@ export function compileRuleset(input: CompileInput): Compiled {
   const openStores = named(input.stores, 'AgentSecretStore').filter((store) =>
     opensTo(store, agent.namespaceLabels),
   );
+  const level = captureLevel(settings.capture ?? defaultCapture, agent.namespaceLabels);
   const wanted = new Set(grants.map(({ credential }) => credential));
   const credentials = named(input.credentials, 'AgentCredential')
     .filter(({ metadata }) => metadata.namespace === agent.namespace && wanted.has(metadata.name))
-    .filter((credential) => isUsable(credential, openStores, openDestinations))
+    .filter((credential) =>
+      isUsable(credential, { stores: openStores, destinations: openDestinations, level }),
+    )
     .map((credential) => [credential.metadata.name, compileCredential(credential)] as const)
     .filter(([, { allow }]) => allow.length > 0);
 

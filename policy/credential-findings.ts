@@ -1,23 +1,21 @@
 // Whether a credential can be used: its source fits the store that it names, and what mints a token does so at a place
 // that is shipped or the platform's. What is not so is left out of rulesets, and status says why.
 
+import type { CaptureLevel } from './capture-plan.ts';
 import { compileInject, tokenEndpointOf } from './compile-inject.ts';
 import type { Finding } from './parse.ts';
 import type { AgentCredential, AgentDestination, AgentSecretStore } from './resources/kinds.ts';
 import { isShippedTokenEndpoint } from './token-endpoints.ts';
 
-/** What a namespace may name. */
+/** What a namespace may name, and how its pods are captured. */
 export interface Open {
   readonly stores: readonly AgentSecretStore[];
   readonly destinations: readonly AgentDestination[];
+  readonly level: CaptureLevel;
 }
 
-export function isUsable(
-  credential: AgentCredential,
-  stores: readonly AgentSecretStore[],
-  destinations: readonly AgentDestination[],
-): boolean {
-  const findings = findUnusable(credential, { stores, destinations });
+export function isUsable(credential: AgentCredential, open: Open): boolean {
+  const findings = findUnusable(credential, open);
   return !findings.some(({ blocking }) => blocking);
 }
 
@@ -64,16 +62,17 @@ function findStoreProblems(kind: StoreKind, name: string, { stores }: Open): Fin
 
 type AwsSpec = NonNullable<AgentCredential['spec']['source']['awsSecretsManager']>;
 
-function findAwsProblems({ store: name, roleArn }: AwsSpec, { stores }: Open): Finding[] {
+function findAwsProblems({ store: name, roleArn }: AwsSpec, { stores, level }: Open): Finding[] {
   const store = stores.find(({ metadata }) => metadata.name === name)?.spec.awsSecretsManager;
   if (store === undefined) return [];
   const { auth } = store;
   if (auth?.podIdentity !== undefined) {
+    if (level === 'captured') return [];
     return [
       blocking(
         'CaptureRequired',
         'spec.source.awsSecretsManager.store',
-        'names a store that logs in by EKS Pod Identity, which any container of a pod can use that is not captured, and this version captures none; name a store with auth: { webIdentity: {} }',
+        'names a store that logs in by EKS Pod Identity, which any container of a pod can use that is not captured, and the level of this namespace is cooperative: name a store with auth: { webIdentity: {} }, or let the platform capture it (label outrider.dev/capture=captured)',
       ),
     ];
   }

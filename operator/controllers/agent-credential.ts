@@ -1,6 +1,7 @@
 // Status of an AgentCredential: whether it can be used, and how its agents fare. Ready does not wait for an agent,
 // since credentials are synced before workloads; it is False only when every agent that is bound fails.
 
+import type { CaptureSettings } from '../../policy/capture-level.ts';
 import type { CheckContext } from '../../policy/check-context.ts';
 import { checkCredential } from '../../policy/check.ts';
 import { isParsed, parseResource, type Finding } from '../../policy/parse.ts';
@@ -28,16 +29,18 @@ export function createCredentialDecision({
   rulesets,
   stateOf,
   account,
+  capture,
 }: {
   readonly informers: Informers;
   readonly agents: Agents;
   readonly rulesets: Rulesets;
   readonly stateOf: (podUid: string, credential: string) => CredentialState | null;
+  readonly capture: CaptureSettings;
   readonly account: Pick<CredentialAccount, 'take'>;
 }): (object: RawResource) => DesiredStatus {
   return (object) => {
     const { namespace = '', name } = object.metadata;
-    const context = gatherContext(informers, namespace);
+    const context = { ...gatherContext(informers, namespace), capture };
     const shortfallOf = createShortfall({ credential: object, ...context });
     const bound = agents.pods(namespace).flatMap((pod): BoundAgent[] => {
       const { credentials } = rulesets.compile(agents.agentOf(pod));

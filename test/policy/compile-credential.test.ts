@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { CaptureSettings } from '../../policy/capture-level.ts';
 import { compileRuleset } from '../../policy/compile.ts';
 import type { Ruleset } from '../../policy/ruleset.ts';
 import { credential, destination, policy, store, type Manifest } from './resources/examples.ts';
@@ -19,7 +20,13 @@ const kv = { mount: 'secret', path: 'a', field: 't' };
 const inAws = { awsSecretsManager: { store: 'aws', secretId: 'agents/stripe' } };
 const role = 'arn:aws:iam::123456789012:role/agents';
 
-function compile(spec: object, others: { stores?: Manifest[]; destinations?: Manifest[] } = {}): Ruleset {
+interface Others {
+  readonly stores?: Manifest[];
+  readonly destinations?: Manifest[];
+  readonly capture?: CaptureSettings;
+}
+
+function compile(spec: object, others: Others = {}): Ruleset {
   return compileRuleset({
     agent: {
       namespace: 'default',
@@ -32,7 +39,13 @@ function compile(spec: object, others: { stores?: Manifest[]; destinations?: Man
     credentials: [credential(spec, 'bot')],
     stores: others.stores ?? [store({})],
     destinations: others.destinations ?? [],
-    settings: { clusterDomain: 'cluster.local', telemetry: null, operatorCas: '', clusterRanges: [] },
+    settings: {
+      clusterDomain: 'cluster.local',
+      telemetry: null,
+      operatorCas: '',
+      clusterRanges: [],
+      ...(others.capture === undefined ? {} : { capture: others.capture }),
+    },
   }).ruleset;
 }
 
@@ -50,7 +63,10 @@ describe('a credential is left out of rulesets', () => {
     'whose AWS account has no role': [{ source: inAws }, { stores: [awsStore()] }],
     'whose AWS account logs in by Pod Identity, which any container of the pod could (K-06)': [
       { source: inAws },
-      { stores: [awsStore({ roleArn: role, auth: { podIdentity: {} } })] },
+      {
+        stores: [awsStore({ roleArn: role, auth: { podIdentity: {} } })],
+        capture: { level: 'cooperative', allowCooperative: false },
+      },
     ],
     'whose token endpoint is not shipped (P-20)': [
       {

@@ -47,12 +47,13 @@ const hmac = {
   headers: { 'x-time': '{timestamp}', 'x-sign': '{signature}' },
 };
 
-function check(spec: object, isLocal = false): readonly Finding[] {
+function check(spec: object, about: Partial<CheckContext> = {}): readonly Finding[] {
   const raw = JSON.parse(JSON.stringify(credential({ source: vault(), ...spec }))) as Manifest;
-  return checkCredential(raw, isLocal ? { ...context, isLocal } : context);
+  return checkCredential(raw, { ...context, ...about });
 }
 
 interface Expected {
+  readonly about?: Partial<CheckContext>;
   readonly spec: object;
   readonly reason: string;
   readonly field: string;
@@ -85,6 +86,13 @@ const cases: Record<string, Expected> = {
     field: 'spec.source.vault.store',
     allowed: /there is corp-vault$/,
   },
+  'by EKS Pod Identity, in local mode (K-06)': {
+    about: { isLocal: true },
+    spec: { source: ofAws('pod', { roleArn: role }) },
+    reason: 'CaptureRequired',
+    field: 'spec.source.awsSecretsManager.store',
+    allowed: /the level of this namespace is cooperative/,
+  },
   'of an AWS account without a role': {
     spec: { source: ofAws('no-role') },
     reason: 'RoleMissing',
@@ -92,6 +100,7 @@ const cases: Record<string, Expected> = {
     allowed: /such as arn:aws:iam::123456789012:role\/agents/,
   },
   'by EKS Pod Identity, which is for captured agents only (K-06)': {
+    about: { capture: { level: 'cooperative', allowCooperative: false } },
     spec: { source: ofAws('pod', { roleArn: role }) },
     reason: 'CaptureRequired',
     field: 'spec.source.awsSecretsManager.store',
@@ -228,9 +237,9 @@ const cases: Record<string, Expected> = {
 };
 
 describe('a credential', () => {
-  for (const [what, { spec, reason, field, allowed, blocking = true }] of Object.entries(cases)) {
+  for (const [what, { about, spec, reason, field, allowed, blocking = true }] of Object.entries(cases)) {
     it(what, () => {
-      const found = check(spec);
+      const found = check(spec, about);
       assert.deepEqual(
         found.map((finding) => [finding.reason, finding.field, finding.blocking]),
         [[reason, field, blocking]],
@@ -251,13 +260,14 @@ describe('a credential', () => {
   });
 
   it('in a file of no volume is usable in local mode, with advice', () => {
-    const [found, ...more] = check({ source: { file: { path: 'token' } } }, true);
+    const [found, ...more] = check({ source: { file: { path: 'token' } } }, { isLocal: true });
     assert.deepEqual([found?.reason, found?.blocking, more], ['Advice', false, []]);
   });
 
   const usable: Record<string, object> = {
     'in a Vault': {},
     'in AWS by the store’s role': { source: ofAws('corp-aws') },
+    'by EKS Pod Identity, where agents are captured': { source: ofAws('pod') },
     'in AWS by a role of its own': { source: ofAws('no-role', { roleArn: role }) },
     'in a file of a volume': { source: { file: { path: 'token', volume: { secret: 'bot' } } } },
     'with basic of a user name and one value': { inject: { basic: { username: 'a' } } },
