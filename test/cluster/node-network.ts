@@ -9,15 +9,19 @@ import { searchPath } from './packages.ts';
 const execute = promisify(execFile);
 
 export const podRange = '10.199.0.0/24';
+/** Of the second address that each pod has; Services and the node itself are of IPv4 alone. */
+export const podRangeSix = 'fd00:10:199::/64';
 /** The node's address: what servers on the host listen on for pods. Kubernetes refuses a loopback one. */
 export const nodeAddress = '10.199.0.1';
+export const nodeAddressSix = 'fd00:10:199::1';
 export const networkName = 'outrider-test';
 const bridge = 'outrider0';
 const masqueradeTable = 'outrider-test';
 
-/** Kernel settings that the kubelet, kube-proxy and we change on the way, to be put back. */
+/** Kernel settings that the kubelet, kube-proxy, CNI plugins and we change on the way, to be put back. */
 const changedSettings = [
   'net/ipv4/ip_forward',
+  'net/ipv6/conf/all/forwarding',
   'net/netfilter/nf_conntrack_tcp_timeout_established',
   'net/netfilter/nf_conntrack_tcp_timeout_close_wait',
   'vm/overcommit_memory',
@@ -54,18 +58,21 @@ export async function setUpNetwork(): Promise<void> {
   // A bridge without ports, because not every kernel has the dummy link type.
   await run('ip', ['link', 'add', bridge, 'type', 'bridge']);
   await run('ip', ['address', 'add', `${nodeAddress}/24`, 'dev', bridge]);
+  // A bridge without ports never finds out whether anybody else has the address.
+  await run('ip', ['address', 'add', `${nodeAddressSix}/64`, 'dev', bridge, 'nodad']);
   await run('ip', ['link', 'set', bridge, 'up']);
   // Without it a process of the host reaches Services only where there is a default route.
   await run('ip', ['route', 'add', serviceRange, 'dev', bridge]);
   // Ours, instead of the CNI plugin's ipMasq, which needs iptables and leaves a chain per pod.
   await run('nft', [
-    `table ip ${masqueradeTable} { chain postrouting { type nat hook postrouting priority srcnat; ` +
-      `ip saddr ${podRange} ip daddr != ${podRange} masquerade; }; }`,
+    `table inet ${masqueradeTable} { chain postrouting { type nat hook postrouting priority srcnat; ` +
+      `ip saddr ${podRange} ip daddr != ${podRange} masquerade; ` +
+      `ip6 saddr ${podRangeSix} ip6 daddr != ${podRangeSix} masquerade; }; }`,
   ]);
 }
 
 export async function tearDownNetwork(): Promise<void> {
-  const tables = [`ip ${masqueradeTable}`, 'ip kube-proxy', 'ip6 kube-proxy'];
+  const tables = [`inet ${masqueradeTable}`, 'ip kube-proxy', 'ip6 kube-proxy'];
   for (const table of tables)
     await run('nft', ['delete', 'table', ...table.split(' ')]).catch(() => undefined);
   await run('ip', ['link', 'delete', bridge]).catch(() => undefined);
@@ -87,8 +94,11 @@ export async function writeCniConfiguration(folder: string): Promise<string> {
         ipam: {
           type: 'host-local',
           dataDir: join(folder, 'cni-addresses'),
-          ranges: [[{ subnet: podRange, gateway: nodeAddress }]],
-          routes: [{ dst: '0.0.0.0/0' }],
+          ranges: [
+            [{ subnet: podRange, gateway: nodeAddress }],
+            [{ subnet: podRangeSix, gateway: nodeAddressSix }],
+          ],
+          routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
         },
       },
     ],

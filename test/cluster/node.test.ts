@@ -3,6 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { stringify } from 'yaml';
@@ -10,7 +11,7 @@ import { waitFor } from './deadline.ts';
 import { acquireHostLock } from './host-lock.ts';
 import { nodeSkipReason, requireNodeHost } from './node-availability.ts';
 import { cleanUpNode, nodeRuntimeFolder, processesOfNode } from './node-cleanup.ts';
-import { readSettings } from './node-network.ts';
+import { nodeAddressSix, readSettings } from './node-network.ts';
 import { nodeLock, startNode } from './node.ts';
 import type { ClusterNode } from './node.ts';
 import { absentStrayFolders } from './stray-files.ts';
@@ -47,6 +48,20 @@ describe('a whole node for tests', { skip: nodeSkipReason() ?? false }, () => {
     });
     await waitFor({ what: 'the Service', timeoutMs: 10_000 }, () => exec('curl', '-sSf', 'http://hello'));
     assert.equal(await exec('curl', '-sSf', 'http://hello.default.svc.cluster.local'), 'hello');
+  });
+
+  it('gives a pod an address of each family, and a way out by both', async () => {
+    const podIps = await node.kubectl(['get', 'pod', 'probe', '-o', 'jsonpath={.status.podIPs[*].ip}']);
+    assert.match(podIps, /^10\.199\.0\.\d+ fd00:10:199::[0-9a-f]+$/);
+    const server = createServer((socket) => socket.end(`${socket.remoteAddress}`)).listen(0, '::');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    try {
+      const [, six = ''] = podIps.split(' ');
+      assert.equal(await exec('nc', nodeAddressSix, `${port}`), six);
+    } finally {
+      server.close();
+    }
   });
 
   it('answers that an unknown name does not exist, and learns the names that a test gives', async () => {
