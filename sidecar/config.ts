@@ -2,7 +2,9 @@
 // trusts or which way its connections go (K-20, K-25, T-06).
 
 import { isIP } from 'node:net';
+import { parsePlan, type CapturePlan } from '../policy/capture-plan.ts';
 import { sidecarEnvironment } from '../policy/contract.ts';
+import { parseServerAddress } from '../policy/dns-server-address.ts';
 import { SidecarError } from './errors.ts';
 
 export interface SidecarConfig {
@@ -14,6 +16,10 @@ export interface SidecarConfig {
   readonly podNamespace: string;
   readonly podUid: string;
   readonly podIp: string;
+  /** What is captured and how it reaches us; null at the level cooperative. */
+  readonly capture: CapturePlan | null;
+  /** `address[:port]`; null for those of /etc/resolv.conf, which only a cooperative pod may go by. */
+  readonly dnsServers: readonly string[] | null;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -56,6 +62,11 @@ export function loadConfig(environment: Environment): SidecarConfig {
   }
 
   const isLabel = (text: string): boolean => labelPattern.test(text);
+  const capture = environment[sidecarEnvironment.capture] === undefined ? null : readPlan(environment);
+  const servers = read('dnsServers', 'addresses of DNS servers, separated by commas', (text) =>
+    // Whoever writes a pod chooses what its resolv.conf says.
+    text === '' ? capture === null : text.split(',').every((server) => parseServerAddress(server) !== null),
+  );
   return {
     operator: read('operator', 'host:port of the operator', isHostAndPort),
     operatorCa: read('operatorCa', 'one or more PEM certificates', (text) =>
@@ -65,7 +76,21 @@ export function loadConfig(environment: Environment): SidecarConfig {
     podNamespace: read('podNamespace', "the pod's namespace", isLabel),
     podUid: read('podUid', "the pod's uid", isLabel),
     podIp: read('podIp', "the pod's IP address", (text) => isIP(text) !== 0),
+    capture,
+    dnsServers: servers === '' ? null : servers.split(','),
   };
+}
+
+function readPlan(environment: Environment): CapturePlan {
+  const field = sidecarEnvironment.capture;
+  try {
+    return parsePlan(environment[field] ?? '');
+  } catch {
+    throw new SidecarError('CONFIG_INVALID', {
+      field,
+      detail: `${field} must be a plan of capture as JSON.`,
+    });
+  }
 }
 
 function isHostAndPort(text: string): boolean {

@@ -5,6 +5,8 @@ import { createAudit, createDecisionLog } from './audit/audit.ts';
 import { createLineWriter, type LineWriterOptions } from './audit/line-writer.ts';
 import { createShadowTally } from './audit/shadow-counts.ts';
 import { createSpanExport } from './audit/span-export.ts';
+import { reachedCapture } from './capture/reached-level.ts';
+import type { CapturedPod, CapturePorts } from './captured-pod.ts';
 import { createClock } from './clock.ts';
 import type { SidecarConfig } from './config.ts';
 import { createKeptWatermark } from './control/kept-watermark.ts';
@@ -31,7 +33,8 @@ import { writeTrustStore } from './tls/trust-store.ts';
 export interface SidecarOptions {
   readonly config: SidecarConfig;
   readonly paths: Readonly<Record<'trust' | 'keys' | 'state' | 'tokens' | 'secrets', string>>;
-  readonly ports: { readonly proxy: number; readonly health: number };
+  /** As `sidecarPorts` and `capturePorts`; 0 for free ones. */
+  readonly ports: { readonly proxy: number; readonly health: number } & CapturePorts;
   /** Where decision lines go. */
   readonly output: LineWriterOptions['stream'];
   readonly diagnostics: Diagnostics;
@@ -39,13 +42,21 @@ export interface SidecarOptions {
 
 export interface Sidecar {
   /** Resolves when it listens; it is ready when a ruleset is there too. @throws SidecarError */
-  start(): Promise<{ readonly proxy: number; readonly health: number }>;
+  start(): Promise<Listening>;
   /** Ends every exchange, then sends what is left of the audit and gives up its sessions. */
   stop(): Promise<void>;
 }
 
-/** @throws SidecarError when what it keeps from before cannot be read or written. */
+/** Ports, and the level of capture; of a cooperative pod without the ports of a captured one. */
+export type Listening = Readonly<Record<string, string | number>> & {
+  readonly proxy: number;
+  readonly health: number;
+};
+
+/** @throws SidecarError when what it keeps from before cannot be read or written, or capture is not as planned. */
 export function createSidecar({ config, paths, ports, output, diagnostics }: SidecarOptions): Sidecar {
+  const capture = reachedCapture(config.capture, paths.keys);
+  const level = capture === null ? 'cooperative' : capture.level;
   const clock = createClock();
   const snapshots = createPolicyState({
     clock,
@@ -60,7 +71,7 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
   });
   const stream = createOperatorStream({ endpoint, state: snapshots, diagnostics });
   const egress = createEgress({
-    resolver: createResolver(),
+    resolver: createResolver(config.dnsServers === null ? {} : { servers: config.dnsServers }),
     ruleset: () => snapshots.current()?.ruleset ?? null,
     operator: config.operator,
   });
@@ -69,8 +80,7 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
     snapshots,
     providers: {
       vault: createVaultProvider(directories),
-      // Until there is another way of capture.
-      awsSecretsManager: createAwsProvider({ ...directories, level: 'cooperative' }),
+      awsSecretsManager: createAwsProvider({ ...directories, level }),
       file: createFileProvider({ directory: paths.secrets }),
     },
     dial: egress.dial,
@@ -95,16 +105,26 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
     authority,
     egress,
     audit,
-    level: 'cooperative',
+    level,
   });
   const placeholders = createPlaceholderFiles({
     snapshots,
     directory: paths.trust,
     onFailure: (error) => diagnostics.failed(error),
   });
+  let captured: CapturedPod | null = null;
   let listening = false;
   const isReady = (): boolean => listening && snapshots.current() !== null && placeholders.ready();
   const health = createHealth({ ready: isReady });
+
+  async function listenCaptured(hosts: readonly string[]): Promise<CapturePorts | null> {
+    const { capture: plan } = config;
+    if (capture === null || plan === null) return null;
+    const { createCapturedPod } = await import('./captured-pod.ts');
+    const { ownPorts } = egress;
+    captured = createCapturedPod({ plan, report: capture, proxy, snapshots, clock, diagnostics, ownPorts });
+    return captured.listen(ports, hosts);
+  }
 
   return {
     async start() {
@@ -112,10 +132,12 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
       void stream.run();
       void reports.run();
       writeTrustStore({ directory: paths.trust, certificatePem: authority.certificatePem });
-      const proxying = await proxy.listen(ports.proxy, loopbackAddresses());
+      const hosts = loopbackAddresses();
+      const proxying = await proxy.listen(ports.proxy, hosts);
+      const capturing = await listenCaptured(hosts);
       listening = true;
       const answering = await health.listen(ports.health, config.podIp);
-      return { proxy: proxying.port, health: answering.port };
+      return { proxy: proxying.port, health: answering.port, capture: level, ...capturing };
     },
     async stop() {
       listening = false;
@@ -123,7 +145,7 @@ export function createSidecar({ config, paths, ports, output, diagnostics }: Sid
       reports.close();
       placeholders.close();
       stopLogging();
-      await proxy.close();
+      await Promise.all([proxy.close(), captured?.close()]);
       await Promise.all([audit.close(), credentials.close(), limits.close(), health.close()]);
     },
   };

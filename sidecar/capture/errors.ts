@@ -1,4 +1,4 @@
-// The part of the catalogue in ../errors.ts of the init container that captures a pod's traffic.
+// The part of the catalogue in ../errors.ts of capture: of its init container, and of what the sidecar makes of its report.
 
 export const captureErrors = {
   CAPTURE_ARGUMENTS_INVALID: {
@@ -34,5 +34,15 @@ export const captureErrors = {
   CAPTURE_REPORT_UNREADABLE: {
     retryable: false,
     message: 'The report of what is captured is there and cannot be read; delete the pod.',
+  },
+  CAPTURE_UNREPORTED: {
+    retryable: false,
+    message:
+      'The sidecar was told that this pod is captured, and the capture container left no report of it; delete the pod.',
+  },
+  CAPTURE_PLAN_DIFFERS: {
+    retryable: false,
+    message:
+      'The sidecar and the capture container of this pod were given different plans; delete the pod, and see what changes pods after injection.',
   },
 } as const;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { encodePlan } from '../../policy/capture-plan.ts';
 import { loadConfig } from '../../sidecar/config.ts';
 
 const good = {
@@ -69,7 +70,7 @@ test('a sidecar starts beside Services of any name, which the kubelet writes int
 });
 
 describe('a sidecar does not start without', () => {
-  const bad: Record<string, [name: keyof typeof good, value: string | undefined]> = {
+  const bad: Record<string, [name: string, value: string | undefined]> = {
     'an operator': ['OUTRIDER_OPERATOR', undefined],
     'the port of the operator': ['OUTRIDER_OPERATOR', 'outrider.outrider-system.svc'],
     'a port that exists': ['OUTRIDER_OPERATOR', 'outrider:70000'],
@@ -79,6 +80,13 @@ describe('a sidecar does not start without', () => {
     "its pod's namespace": ['OUTRIDER_POD_NAMESPACE', 'Not A Name'],
     "its pod's uid": ['OUTRIDER_POD_UID', undefined],
     "its pod's address": ['OUTRIDER_POD_IP', '10.244.0'],
+    'DNS servers that are addresses': ['OUTRIDER_DNS_SERVERS', '10.96.0.10,kube-dns.kube-system'],
+    'a plan that can be read': ['OUTRIDER_CAPTURE', '{"ports":[]}'],
+    'any plan at all where one is announced': ['OUTRIDER_CAPTURE', ''],
+    'a plan whose ports are ports': [
+      'OUTRIDER_CAPTURE',
+      '{"ports":[{"port":0,"listener":16000}],"relays":[]}',
+    ],
   };
   for (const [what, [name, value]] of Object.entries(bad)) {
     test(what, () => {
@@ -96,7 +104,17 @@ describe('a sidecar does not start without', () => {
 
 test('what injection writes is read, beside what images and the kubelet set', () => {
   const config = loadConfig({ ...ofTheImage, ...good });
-  assert.deepEqual(Object.values(config), Object.values(good));
+  assert.deepEqual(Object.values(config), [...Object.values(good), null, null]);
   assert.equal(loadConfig({ ...good, OUTRIDER_OPERATOR: '[fd00::1]:8443' }).operator, '[fd00::1]:8443');
   assert.equal(loadConfig({ ...good, OUTRIDER_POD_IP: 'fd00::7' }).podIp, 'fd00::7');
+});
+
+test('K-26: a captured sidecar needs DNS servers: whoever writes a pod chooses its resolv.conf', () => {
+  const plan = { ports: [{ port: 8443, listener: 16_000 }], relays: [] };
+  const captured = { ...good, OUTRIDER_CAPTURE: encodePlan(plan) };
+  assert.throws(() => loadConfig(captured), { code: 'CONFIG_INVALID', field: 'OUTRIDER_DNS_SERVERS' });
+  const servers = ['10.96.0.10', '[fd00::a]:5353'];
+  const config = loadConfig({ ...captured, OUTRIDER_DNS_SERVERS: servers.join(',') });
+  assert.deepEqual(config.capture, plan);
+  assert.deepEqual(config.dnsServers, servers);
 });

@@ -1,10 +1,10 @@
 // The sidecar's process with the paths and ports of a test; argv: the folder that stands for /var/run/outrider,
-// and the proxy's port (0: a free one).
+// and ports as JSON (0 and absent: a free one).
 
 import { join } from 'node:path';
 import { runSidecar } from '../../sidecar/process.ts';
 
-const [root = '', port = '0'] = process.argv.slice(2);
+const [root = '', ports = '{}'] = process.argv.slice(2);
 await runSidecar({
   paths: {
     trust: join(root, 'trust'),
@@ -13,5 +13,5 @@ await runSidecar({
     tokens: join(root, 'tokens'),
     secrets: join(root, 'secrets'),
   },
-  ports: { proxy: Number(port), health: 0 },
+  ports: { proxy: 0, health: 0, tls: 0, http: 0, dns: 0, ...(JSON.parse(ports) as object) },
 });

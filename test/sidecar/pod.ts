@@ -9,7 +9,8 @@ import { waitFor } from '../cluster/deadline.ts';
 
 export interface Pod {
   readonly process: ChildProcess;
-  readonly ports: { readonly proxy: number; readonly health: number };
+  /** `tls`, `http` and `dns` of a captured pod, else 0. */
+  readonly ports: Readonly<Record<'proxy' | 'health' | 'tls' | 'http' | 'dns', number>>;
   readonly stdout: () => string;
   readonly stderr: () => string;
   /** Decision lines so far. */
@@ -24,7 +25,8 @@ export interface PodOptions {
   readonly operator: string;
   readonly operatorCa: string;
   readonly environment?: Readonly<Record<string, string>>;
-  readonly proxyPort?: number;
+  /** What it must listen on; others are free ones. */
+  readonly ports?: Readonly<Partial<Record<'proxy' | 'tls' | 'http' | 'dns', number>>>;
   readonly nodeFlags?: readonly string[];
 }
 
@@ -54,7 +56,7 @@ export async function startPod(options: PodOptions): Promise<Pod> {
   const program = new URL('pod-program.ts', import.meta.url).pathname;
   const child = spawn(
     process.execPath,
-    [...(options.nodeFlags ?? []), program, options.root, String(options.proxyPort ?? 0)],
+    [...(options.nodeFlags ?? []), program, options.root, JSON.stringify(options.ports ?? {})],
     {
       env: { ...podEnvironment(options), ...options.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -72,9 +74,9 @@ export async function startPod(options: PodOptions): Promise<Pod> {
       .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
   const wait = { what: 'the sidecar', timeoutMs: 10_000, everyMs: 5, evidence: () => stderr };
   const ports = await waitFor(wait, async () => {
-    if (child.exitCode !== null) return { proxy: 0, health: 0 };
+    if (child.exitCode !== null) return portsOf({});
     const listening = lines().find(({ event }) => event === 'listening');
-    return listening && { proxy: Number(listening['proxy']), health: Number(listening['health']) };
+    return listening && portsOf(listening);
   });
 
   return {
@@ -96,5 +98,16 @@ export async function startPod(options: PodOptions): Promise<Pod> {
       const [code, by] = await exited;
       return code ?? by;
     },
+  };
+}
+
+function portsOf(listening: Readonly<Record<string, unknown>>): Pod['ports'] {
+  const port = (name: string): number => Number(listening[name] ?? 0);
+  return {
+    proxy: port('proxy'),
+    health: port('health'),
+    tls: port('tls'),
+    http: port('http'),
+    dns: port('dns'),
   };
 }

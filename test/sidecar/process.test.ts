@@ -171,7 +171,7 @@ describe('it does not start', () => {
       root: other,
       operator: operator.address,
       operatorCa: ca.authority.certPem,
-      proxyPort,
+      ports: { proxy: proxyPort },
     });
     assert.match(failed.stderr(), /"code":"PORT_TAKEN"/);
     assert.equal(await failed.end('SIGKILL'), 1);

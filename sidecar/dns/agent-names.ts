@@ -1,0 +1,55 @@
+// What the name server of captured agents knows: the names that rules of the ruleset in force could let a request
+// through to, each with the synthetic address that leads to its listener.
+
+import {
+  relayAddress,
+  syntheticAddress,
+  type CapturePlan,
+  type SyntheticAddress,
+} from '../../policy/capture-plan.ts';
+import { compileKnownNames, type KnowsName } from '../../policy/known-names.ts';
+import type { Clock } from '../clock.ts';
+import type { Snapshot, SnapshotSource } from '../control/snapshot.ts';
+import type { AnswerOptions } from './answer.ts';
+
+export interface AgentNamesOptions {
+  readonly snapshots: SnapshotSource;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly plan: CapturePlan;
+}
+
+interface Compiled {
+  readonly of: Snapshot;
+  readonly knows: KnowsName;
+  /** By name; of destinations that were planned when the pod was. */
+  readonly relayed: ReadonlyMap<string, SyntheticAddress>;
+}
+
+export function createAgentNames(options: AgentNamesOptions): Pick<AnswerOptions, 'knows' | 'addressOf'> {
+  const { snapshots, clock, plan } = options;
+  let compiled: Compiled | null = null;
+
+  function compile(snapshot: Snapshot): Compiled {
+    if (compiled?.of === snapshot) return compiled;
+    const { destinations } = snapshot.ruleset;
+    const relayed = plan.relays.flatMap((relay) => {
+      const { scheme, names } = destinations[relay.destination] ?? {};
+      return scheme === 'tcp' ? (names ?? []).map((name) => [name, relayAddress(relay)] as const) : [];
+    });
+    compiled = { of: snapshot, knows: compileKnownNames(snapshot.ruleset), relayed: new Map(relayed) };
+    return compiled;
+  }
+
+  return {
+    knows: (host) => {
+      const snapshot = snapshots.current();
+      if (snapshot === null || !snapshots.fresh()) return 'undecided';
+      return compile(snapshot).knows(host, clock.nowMs()) ? 'known' : 'unknown';
+    },
+    addressOf: (host) => {
+      const snapshot = snapshots.current();
+      const relayed = snapshot === null ? undefined : compile(snapshot).relayed.get(host);
+      return relayed ?? syntheticAddress(host);
+    },
+  };
+}
