@@ -3,7 +3,9 @@
 // variable's name and what is allowed.
 
 import { isIP } from 'node:net';
+import { parseRange } from '../policy/address-ranges.ts';
 import { operatorTokenFile, podPaths } from '../policy/contract.ts';
+import { parseServerAddress } from '../policy/dns-server-address.ts';
 import { durationMs } from '../policy/resources/names.ts';
 import { OperatorError } from './errors.ts';
 
@@ -52,6 +54,18 @@ export const operatorSettings = {
     'a domain name',
     objectName,
     'cluster.local',
+  ),
+  OUTRIDER_CLUSTER_CIDRS: setting(
+    'Ranges of the cluster’s pods, Services and nodes that lie among public addresses, besides those of Nodes and ServiceCIDRs; public names may not lead there.',
+    'CIDR ranges such as 34.118.224.0/20, separated by commas, or empty',
+    listOf((text) => text.includes('/') && parseRange(text) !== null),
+    '',
+  ),
+  OUTRIDER_DNS_SERVERS: setting(
+    'DNS servers that sidecars ask; empty takes those of the operator’s own /etc/resolv.conf.',
+    'addresses such as 10.96.0.10, 10.96.0.10:5353 or [fd00::a]:53, separated by commas, or empty',
+    listOf((text) => parseServerAddress(text) !== null),
+    '',
   ),
   OUTRIDER_LEASE: setting(
     'Lease by which replicas elect a leader.',
@@ -203,6 +217,13 @@ function matching(pattern: RegExp): (text: string) => string | undefined {
 
 function oneOf<const T extends string>(...values: readonly T[]): (text: string) => T | undefined {
   return (text) => values.find((value) => value === text);
+}
+
+function listOf(isItem: (text: string) => boolean): (text: string) => readonly string[] | undefined {
+  return (text) => {
+    const items = text === '' ? [] : text.split(',').map((item) => item.trim());
+    return items.every(isItem) ? items : undefined;
+  };
 }
 
 function absolutePath(text: string): string | undefined {

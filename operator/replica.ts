@@ -11,6 +11,7 @@ import type { OperatorConfig } from './config.ts';
 import { createAggregateSender } from './control/aggregate-sender.ts';
 import { createAggregates } from './control/aggregates.ts';
 import { createAgents } from './control/agents.ts';
+import { createClusterRanges, type ClusterRangesTiming } from './control/cluster-ranges.ts';
 import { createIdentityVerifier } from './control/identity.ts';
 import { createReports } from './control/reports.ts';
 import { createRulesets } from './control/rulesets.ts';
@@ -25,6 +26,7 @@ import { createStoreDecision } from './controllers/agent-secret-store.ts';
 import { createClusterPolicyDecision } from './controllers/cluster-agent-policy.ts';
 import { createController, type Controller } from './controllers/controller.ts';
 import { connectTriggers } from './controllers/triggers.ts';
+import { chooseDnsServers } from './dns-servers.ts';
 import { createHealthApp } from './health.ts';
 import { createKubeClient } from './kube/client.ts';
 import { createEventRecorder, type EventTiming } from './kube/events.ts';
@@ -61,6 +63,7 @@ export interface ReplicaTiming {
   readonly events?: Partial<EventTiming>;
   readonly streams?: Partial<StreamTiming>;
   readonly election?: ElectionTiming;
+  readonly clusterRanges?: ClusterRangesTiming;
 }
 
 export async function createReplica(
@@ -69,6 +72,7 @@ export async function createReplica(
   timing: ReplicaTiming = {},
 ): Promise<Replica> {
   const namespace = config.OUTRIDER_POD_NAMESPACE;
+  const dnsServers = chooseDnsServers(config.OUTRIDER_DNS_SERVERS);
   const pod = config.OUTRIDER_POD_NAME;
   const ip = config.OUTRIDER_POD_IP;
   const service = `${config.OUTRIDER_SERVICE}.${namespace}.svc`;
@@ -105,6 +109,7 @@ export async function createReplica(
   const capture = captureSettings(config);
   const agents = createAgents(informers);
   const watermark = createWatermark(informers, timing.watchProofMs);
+  const clusterRanges = createClusterRanges({ informers, config, log, timing: timing.clusterRanges });
   const rulesets = createRulesets({
     informers,
     metrics,
@@ -112,7 +117,7 @@ export async function createReplica(
       clusterDomain: config.OUTRIDER_CLUSTER_DOMAIN,
       telemetry: collector,
       operatorCas: authority.bundle(),
-      clusterRanges: [],
+      clusterRanges: clusterRanges.current(),
       capture,
     }),
   });
@@ -158,6 +163,7 @@ export async function createReplica(
     if (previous?.metadata.uid !== current?.metadata.uid) reports.forget(previous?.metadata.uid ?? '');
   });
   authority.onChange(() => rulesets.settingsChanged());
+  clusterRanges.onChange(() => rulesets.settingsChanged());
   informers.resources.AgentCredential.onChange(({ key, current, previous }) => {
     if (current?.metadata.uid !== previous?.metadata.uid) account.forget(key);
   });
@@ -263,7 +269,7 @@ export async function createReplica(
         informers,
         client,
         operator: `${serviceName}:${operatorPorts.control}`,
-        dnsServers: [],
+        dnsServers,
         log,
         metrics,
       });
@@ -280,6 +286,7 @@ export async function createReplica(
       await limitsLeader.close();
       await election.stop();
       streams.close();
+      clusterRanges.close();
       await Promise.all([sender.stop(), limitsForward.close()]);
       await Promise.all(apps.map((app) => app.close()));
       await informers.stop();

@@ -1,5 +1,5 @@
-// Everything that the operator watches: our kinds, namespaces, and the pods that are injected. It never reads a
-// Secret of anybody else, and no pod that is not an agent.
+// Everything that the operator watches: our kinds, namespaces, the pods that are injected, and the addresses of nodes and
+// Services. It never reads a Secret of anybody else, and no pod that is not an agent.
 
 import type { FastifyBaseLogger } from 'fastify';
 import { apiVersion, labels } from '../../policy/contract.ts';
@@ -24,10 +24,18 @@ export interface Pod extends KubeObject {
   readonly injected: InjectionStatus | null;
 }
 
+/** What is needed of a Node or a ServiceCIDR: CIDR ranges and single addresses. */
+export interface Addressed extends KubeObject {
+  readonly ranges: readonly string[];
+}
+
 export interface Informers {
   readonly resources: Readonly<Record<KindName, Reflector<RawResource>>>;
   readonly namespaces: Reflector<KubeObject>;
   readonly pods: Reflector<Pod>;
+  readonly nodes: Reflector<Addressed>;
+  readonly serviceCidrs: Reflector<Addressed>;
+  /** What rulesets are made from; the addresses of the cluster are not among them, as nothing is granted by them. */
   readonly all: readonly Reflector<KubeObject>[];
   synced(): boolean;
   start(): void;
@@ -67,18 +75,28 @@ export function createInformers(deps: {
     labelSelector: `${labels.injected}=true`,
     project: projectPod,
   });
+  const nodes = createReflector({ ...deps, kind: 'Node', path: '/api/v1/nodes', project: projectNode });
+  const serviceCidrs = createReflector({
+    ...deps,
+    kind: 'ServiceCIDR',
+    path: '/apis/networking.k8s.io/v1/servicecidrs',
+    project: projectServiceCidr,
+  });
   const all = [...Object.values(resources), namespaces, pods];
+  const watched = [...all, nodes, serviceCidrs];
   return {
     resources,
     namespaces,
     pods,
+    nodes,
+    serviceCidrs,
     all,
-    synced: () => all.every((reflector) => reflector.synced()),
+    synced: () => watched.every((reflector) => reflector.synced()),
     start: () => {
-      for (const reflector of all) reflector.start();
+      for (const reflector of watched) reflector.start();
     },
     stop: async () => {
-      await Promise.all(all.map((reflector) => reflector.stop()));
+      await Promise.all(watched.map((reflector) => reflector.stop()));
     },
   };
 }
@@ -120,4 +138,22 @@ function projectPod(object: KubeObject): Pod {
     phase: status?.phase ?? 'Pending',
     injected: readInjectionStatus(object.metadata.annotations),
   };
+}
+
+function projectNode(object: KubeObject): Addressed {
+  const { spec, status } = object as KubeObject & {
+    readonly spec?: { readonly podCIDRs?: readonly string[] };
+    readonly status?: { readonly addresses?: readonly { readonly type: string; readonly address: string }[] };
+  };
+  // Among addresses are host names too, which are no ranges.
+  const addresses = (status?.addresses ?? []).map(({ address }) => address);
+  return {
+    metadata: trim({ ...object.metadata, labels: {} }),
+    ranges: [...(spec?.podCIDRs ?? []), ...addresses],
+  };
+}
+
+function projectServiceCidr(object: KubeObject): Addressed {
+  const { spec } = object as KubeObject & { readonly spec?: { readonly cidrs?: readonly string[] } };
+  return { metadata: trim(object.metadata), ranges: spec?.cidrs ?? [] };
 }

@@ -2,7 +2,8 @@
 // all of which the pod's author can write (K-26). The chain of aliases is followed by its owners, so that a record that
 // was slipped into an answer names nothing (N-12).
 
-import { dnsError, exchange, type ServerAddress } from './exchange.ts';
+import type { ServerAddress } from '../../policy/dns-server-address.ts';
+import { dnsError, exchange } from './exchange.ts';
 import { classes, rcodeOf, recordTypes, responseCodes, type DnsMessage } from './message.ts';
 import { isSameName } from './name.ts';
 

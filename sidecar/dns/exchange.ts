@@ -4,6 +4,7 @@
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect, isIPv6 } from 'node:net';
+import type { ServerAddress } from '../../policy/dns-server-address.ts';
 import { createMessageReader, withLength } from './framing.ts';
 import {
   encodeMessage,
@@ -18,11 +19,6 @@ import {
   type DnsQuestion,
 } from './message.ts';
 import { isSameName } from './name.ts';
-
-export interface ServerAddress {
-  readonly address: string;
-  readonly port: number;
-}
 
 /** A failure that carries a code, as Node's own do. */
 export function dnsError(code: string): NodeJS.ErrnoException {

@@ -2,8 +2,8 @@
 
 import { getServers } from 'node:dns';
 import { isIP } from 'node:net';
+import { parseServerAddress } from '../../policy/dns-server-address.ts';
 import { createDnsClient } from './client.ts';
-import { parseServerAddress } from './server-address.ts';
 
 export interface Resolver {
   /**

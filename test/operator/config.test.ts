@@ -17,6 +17,11 @@ describe('the operator’s settings', () => {
     ['OUTRIDER_POD_IP', 'localhost', /OUTRIDER_POD_IP must be an IPv4 or IPv6 address/],
     ['OUTRIDER_CONTROL_PORT', '0', /OUTRIDER_CONTROL_PORT must be a port/],
     ['OUTRIDER_CONTROL_PORT', '65536', /OUTRIDER_CONTROL_PORT/],
+    ['OUTRIDER_CLUSTER_CIDRS', '10.0.0.1', /OUTRIDER_CLUSTER_CIDRS must be CIDR ranges such as/],
+    ['OUTRIDER_CLUSTER_CIDRS', '34.0.0.0/33', /OUTRIDER_CLUSTER_CIDRS/],
+    ['OUTRIDER_CLUSTER_CIDRS', '34.0.0.0/8,', /OUTRIDER_CLUSTER_CIDRS/],
+    ['OUTRIDER_DNS_SERVERS', 'dns.example', /OUTRIDER_DNS_SERVERS must be addresses such as/],
+    ['OUTRIDER_DNS_SERVERS', '10.96.0.10:0', /OUTRIDER_DNS_SERVERS/],
     ['OUTRIDER_TOKEN_FILE', 'token', /OUTRIDER_TOKEN_FILE must be an absolute path/],
     ['OUTRIDER_CA_OVERLAP', 'a month', /OUTRIDER_CA_OVERLAP must be a duration such as 720h/],
     ['OUTRIDER_CA_OVERLAP', '0s', /OUTRIDER_CA_OVERLAP/],
@@ -54,6 +59,17 @@ describe('the operator’s settings', () => {
     assert.equal(config.OUTRIDER_CONTROL_PORT, 8443);
     assert.equal(config.OUTRIDER_CA_OVERLAP, 30 * 24 * 3_600_000);
     assert.equal(config.OUTRIDER_OTLP_ENDPOINT, null);
+    assert.deepEqual([config.OUTRIDER_CLUSTER_CIDRS, config.OUTRIDER_DNS_SERVERS], [[], []]);
+  });
+
+  it('lists may have spaces', () => {
+    const lists = {
+      OUTRIDER_CLUSTER_CIDRS: '34.0.0.0/8, 2600::/16',
+      OUTRIDER_DNS_SERVERS: '[fd00::a]:53, 10.96.0.10',
+    };
+    const config = parseConfig({ ...required, ...lists });
+    assert.deepEqual(config.OUTRIDER_CLUSTER_CIDRS, ['34.0.0.0/8', '2600::/16']);
+    assert.deepEqual(config.OUTRIDER_DNS_SERVERS, ['[fd00::a]:53', '10.96.0.10']);
   });
 
   it('plain OTLP is possible, when somebody says so', () => {

@@ -94,7 +94,8 @@ const rights = [
     verbs: ['patch'],
   },
   { apiGroups: [''], resources: ['namespaces'], verbs: ['get', 'list', 'watch'] },
-  { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
+  { apiGroups: [''], resources: ['pods', 'nodes'], verbs: ['list', 'watch'] },
+  { apiGroups: ['networking.k8s.io'], resources: ['servicecidrs'], verbs: ['list', 'watch'] },
   { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
   {
     apiGroups: ['admissionregistration.k8s.io'],
@@ -232,6 +233,7 @@ export async function startTestCluster(): Promise<TestCluster> {
       OUTRIDER_KUBECONFIG: kubeconfig,
       OUTRIDER_TOKEN_FILE: tokenFile,
       OUTRIDER_SIDECAR_IMAGE: 'outrider-sidecar',
+      OUTRIDER_DNS_SERVERS: '10.96.0.10',
       OUTRIDER_WEBHOOK_PORT: String(ports.webhook),
       OUTRIDER_CONTROL_PORT: String(ports.control),
       OUTRIDER_HEALTH_PORT: String(ports.health),

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, describe, test } from 'node:test';
+import { parseServerAddress } from '../../../policy/dns-server-address.ts';
 import { createDnsClient } from '../../../sidecar/dns/client.ts';
-import { parseServerAddress } from '../../../sidecar/dns/server-address.ts';
+
 import {
   a,
   cname,

@@ -1,7 +1,11 @@
 // `address`, `address:port` or `[address]:port`, as settings and resolv.conf write a name server.
 
-import { isIP, isIPv4, isIPv6 } from 'node:net';
-import type { ServerAddress } from './exchange.ts';
+import { isIPv4, isIPv6 } from 'node:net';
+
+export interface ServerAddress {
+  readonly address: string;
+  readonly port: number;
+}
 
 const dnsPort = 53;
 
@@ -12,5 +16,5 @@ export function parseServerAddress(text: string): ServerAddress | null {
   const address = bracketed ?? plain ?? '';
   const port = digits === undefined ? dnsPort : Number(digits);
   const isAddress = bracketed === undefined ? isIPv4(address) : isIPv6(address);
-  return isAddress && isIP(address) !== 0 && port > 0 && port < 65_536 ? { address, port } : null;
+  return isAddress && port > 0 && port < 65_536 ? { address, port } : null;
 }
