@@ -4,12 +4,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { waitFor } from '../cluster/deadline.ts';
+import { chartOfInjectedPods, injectedPod } from '../support/injected-pod.ts';
 import { installChart, namespace, type InstalledChart } from '../support/installed-chart.ts';
 
 let chart: InstalledChart;
 
 before(async () => {
-  chart = await installChart();
+  chart = await installChart({ ...chartOfInjectedPods, capture: { allowCooperative: true } });
+  // Some of these pods ask for the sidecar, and no webhook runs.
+  await chart.cluster.kubectl(['delete', 'mutatingwebhookconfiguration', 'outrider']);
   await chart.cluster.kubectl(['create', 'namespace', 'research']);
   await chart.cluster.kubectl(['create', 'serviceaccount', 'triage', '-n', 'research']);
   // The API server takes a moment to compile a new policy.
@@ -66,7 +69,7 @@ describe('a token for an audience of ours is refused', () => {
   });
   test('K-02: to a pod that only says that it was injected', async () => {
     const labels = { 'outrider.dev/injected': 'true' };
-    await assert.rejects(create(asking('outrider.dev/vault', { labels })), /spec\.volumes\[mine\]/);
+    await assert.rejects(create(asking('outrider.dev/vault', { labels })), /denied request/);
   });
   test('K-02: to a pod of a namespace that is never looked at, whatever it asks', async () => {
     const metadata = { namespace: 'kube-public', annotations: { 'outrider.dev/inject': 'true' } };
@@ -75,32 +78,90 @@ describe('a token for an audience of ours is refused', () => {
   });
 });
 
-describe('an agent is warned about', () => {
-  const injected = { labels: { 'outrider.dev/injected': 'true' } };
-  const rights: Record<string, [verb: string, resource: string]> = {
-    'read Secrets': ['get', 'secrets'],
-    'list Secrets': ['list', 'secrets'],
-    'make tokens of ServiceAccounts': ['create', 'serviceaccounts/token'],
-    'exec into pods': ['create', 'pods/exec'],
-    'add containers to pods': ['update', 'pods/ephemeralcontainers'],
-    'create pods': ['create', 'pods'],
+const rights: readonly string[] = [
+  'get secrets',
+  'watch secrets',
+  'create serviceaccounts/token',
+  'impersonate serviceaccounts',
+  'create pods',
+  'patch pods',
+  'patch pods/ephemeralcontainers',
+  'create pods/exec',
+  // Over a WebSocket it is a GET.
+  'get pods/exec',
+  'create pods/attach',
+  'create pods/portforward',
+  'get pods/proxy',
+  'create deployments.apps',
+  'patch cronjobs.batch',
+  'create agentpolicies.outrider.dev',
+  'update agentcredentials.outrider.dev',
+  'bind roles.rbac.authorization.k8s.io',
+];
+
+const clusterWide: readonly string[] = [
+  'get nodes/proxy',
+  'impersonate users',
+  'escalate clusterroles.rbac.authorization.k8s.io',
+  'patch agentsecretstores.outrider.dev',
+  'create agentdestinations.outrider.dev',
+  'list secrets',
+];
+
+/** A ServiceAccount with that right alone. */
+async function accountThatMay(right: string, scope: 'role' | 'clusterrole'): Promise<string> {
+  const [verb = '', resource = ''] = right.split(' ');
+  const name = `${scope}-${right.replaceAll(/[ /.]/g, '-')}`;
+  const { kubectl } = chart.cluster;
+  const where = scope === 'role' ? ['-n', 'research'] : [];
+  await kubectl(['create', 'serviceaccount', name, '-n', 'research']);
+  const rule = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: scope === 'role' ? 'Role' : 'ClusterRole',
+    metadata: { name },
+    rules: [{ verbs: [verb], apiGroups: [resource.split('.').slice(1).join('.')], resources: [resource.split('.')[0]] }],
   };
-  for (const [what, [verb, resource]] of Object.entries(rights)) {
-    test(`K-03: whose ServiceAccount may ${what}`, async () => {
-      const name = `may-${what.toLowerCase().replaceAll(' ', '-')}`;
-      await chart.cluster.kubectl(['create', 'serviceaccount', name, '-n', 'research']);
-      await chart.cluster.kubectl(['create', 'role', name, '-n', 'research', '--verb', verb, '--resource', resource]);
-      const binding = ['rolebinding', name, '-n', 'research', '--role', name];
-      await chart.cluster.kubectl(['create', ...binding, '--serviceaccount', `research:${name}`]);
-      await assert.rejects(
-        create(pod(injected, { serviceAccountName: name }), '--warnings-as-errors'),
-        new RegExp(`the ServiceAccount ${name} may ${what} in research`),
-      );
-    });
+  await kubectl(['create', ...where, '-f', '-'], { stdin: JSON.stringify(rule) });
+  const account = [`--${scope}`, name, '--serviceaccount', `research:${name}`];
+  await kubectl(['create', `${scope}binding`, name, ...where, ...account]);
+  return name;
+}
+
+const agentPod = (name: string, level: 'captured' | 'cooperative') =>
+  injectedPod(pod({}, { serviceAccountName: name, automountServiceAccountToken: false }), { level });
+
+describe('a captured agent is refused', () => {
+  for (const [scope, each] of [
+    ['role', rights],
+    ['clusterrole', clusterWide],
+  ] as const) {
+    for (const right of each) {
+      test(`K-03: whose ServiceAccount may ${right}, by a ${scope}`, async () => {
+        const name = await accountThatMay(right, scope);
+        const [what = ''] = right.split('.');
+        await assert.rejects(
+          create(agentPod(name, 'captured')),
+          (error: Error) =>
+            error.message.includes(`spec.serviceAccountName ${name} may ${what}, and with that`) &&
+            error.message.includes('take that right from it in RBAC, or name another ServiceAccount'),
+        );
+      });
+    }
   }
-  test('and one whose ServiceAccount may nothing is not, nor is a pod that is no agent', async () => {
-    await create(pod(injected), '--warnings-as-errors');
-    await create(pod({}, { serviceAccountName: 'may-read-secrets' }), '--warnings-as-errors');
+  test('K-03: and a cooperative one is warned about', async () => {
+    await chart.cluster.kubectl(['label', 'namespace', 'research', 'outrider.dev/capture=cooperative']);
+    const cooperative = agentPod('role-get-secrets', 'cooperative');
+    await create(cooperative);
+    await assert.rejects(create(cooperative, '--warnings-as-errors'), /role-get-secrets may get secrets, and with that/);
+    await chart.cluster.kubectl(['label', 'namespace', 'research', 'outrider.dev/capture-']);
+  });
+  test('but not one that may nothing, nor one that reads ConfigMaps and pods, nor a pod that is no agent', async () => {
+    await create(agentPod('triage', 'captured'), '--warnings-as-errors');
+    await chart.cluster.kubectl(['create', 'serviceaccount', 'viewer', '-n', 'research']);
+    const viewer = ['--clusterrole', 'view', '--serviceaccount', 'research:viewer'];
+    await chart.cluster.kubectl(['create', 'rolebinding', 'viewer', '-n', 'research', ...viewer]);
+    await create(agentPod('viewer', 'captured'), '--warnings-as-errors');
+    await create(pod({}, { serviceAccountName: 'role-get-secrets' }), '--warnings-as-errors');
   });
 });
 
@@ -121,11 +182,7 @@ describe('tokens are given', () => {
     await chart.cluster.kubectl(['create', 'serviceaccount', 'triage', '-n', namespace]);
     await create(asking('outrider.dev/operator', { namespace }));
   });
-  test('to pods that the webhook looks at, which has its own say', async () => {
-    await chart.cluster.kubectl(['delete', 'mutatingwebhookconfiguration', 'outrider']);
-    const annotations = { 'outrider.dev/inject': 'true' };
-    await create(asking('outrider.dev/vault', { annotations }));
-    await chart.cluster.kubectl(['label', 'namespace', 'research', 'outrider.dev/inject=enabled']);
-    await create(asking('outrider.dev/vault'));
+  test('to pods that the webhook looks at, in the volume that is the sidecar’s', async () => {
+    await create(agentPod('triage', 'captured'));
   });
 });

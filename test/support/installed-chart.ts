@@ -1,6 +1,6 @@
 // The chart, installed by Helm on a real API server. Nothing runs its pods.
 
-import { startControlPlane, type ControlPlane } from '../cluster/control-plane.ts';
+import { startControlPlane, type ControlPlane, type ControlPlaneOptions } from '../cluster/control-plane.ts';
 import { chartPath, createHelm, type Helm } from './helm.ts';
 
 export const namespace = 'outrider-system';
@@ -15,8 +15,11 @@ export interface InstalledChart {
   readonly read: <T = Record<string, unknown>>(...args: readonly string[]) => Promise<T>;
 }
 
-export async function installChart(values: object = {}): Promise<InstalledChart> {
-  const cluster = await startControlPlane({ controllers: true });
+export async function installChart(
+  values: object = {},
+  version: NonNullable<ControlPlaneOptions['version']> = 'current',
+): Promise<InstalledChart> {
+  const cluster = await startControlPlane({ controllers: true, version });
   try {
     const helm = await createHelm(cluster.folder, cluster.kubeconfig);
     const target = ['outrider', chartPath, '--namespace', namespace, '--create-namespace', '--values', '-'];

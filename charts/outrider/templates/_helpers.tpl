@@ -25,3 +25,88 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "outrider.excludedNamespaces" -}}
 {{ concat (list .Release.Namespace "kube-system" "kube-public" "kube-node-lease") .Values.webhook.excludedNamespaces | uniq | toJson }}
 {{- end }}
+
+{{/* The binding of a policy; with `parameters` it reads the ConfigMap outrider-admission, and refuses without. */}}
+{{- define "outrider.binding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ .name }}
+  labels: {{- include "outrider.labels" .context | nindent 4 }}
+spec:
+  policyName: {{ .name }}
+  validationActions: [{{ .action | default "Deny" }}]
+  {{- if .parameters }}
+  paramRef: { name: outrider-admission, namespace: {{ .context.Release.Namespace }}, parameterNotFoundAction: Deny }
+  {{- end }}
+{{- end }}
+
+{{/* Names that only the webhook writes, of containers and volumes. */}}
+{{- define "outrider.isReserved" -}}
+({{ . }} == "outrider" || {{ . }}.startsWith("outrider-"))
+{{- end }}
+
+{{/*
+Validations of rules about a pod: `when` is what is refused, in CEL, `must` the end of the sentence that says why and what to do.
+`field` begins it: text, or where it has quotes CEL.
+*/}}
+{{- define "outrider.podRefusals" -}}
+{{- range . }}
+- expression: >-
+    !({{ .when }})
+  {{- if contains "\"" .field }}
+  messageExpression: >-
+    ({{ .field }}) +
+    {{ printf " must %s" .must | toJson }}
+  {{- else }}
+  message: >-
+    {{ .field }} must {{ .must }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+The same of rules about containers, in the variable `agents` of {field, is}; each has a variable of those that it refuses.
+`when` is about a container `a`; with `list`, about an entry `i` of that list of it; with `fields`, about one of those fields.
+What follows in the sentence is `field`.
+*/}}
+{{- define "outrider.containerVariables" -}}
+{{- range . }}
+- name: {{ .name }}
+  expression: >-
+    variables.agents.filter(a, {{ if include "outrider.entries" . }}{{ include "outrider.entries" . }}.exists(i, {{ .when }}){{ else }}{{ .when }}{{ end }})
+{{- end }}
+{{- end }}
+
+{{- define "outrider.entries" -}}
+{{ with .list }}a.is.?{{ . }}.orValue([]){{ end }}{{ with .fields }}{{ toJson . }}{{ end }}
+{{- end }}
+
+{{- define "outrider.containerRefusals" -}}
+{{- range . }}
+{{- $first := printf "variables.%s[0]" .name }}
+- expression: variables.{{ .name }}.size() == 0
+  messageExpression: >-
+    {{ $first }}.field +
+    {{- if .list }}
+    ".{{ .list }}[" + [{{ $first }}].map(a, string({{ include "outrider.entries" . }}.filter(i, {{ .when }})[0].{{ .key | default "name" }}))[0] + "]" +
+    {{- end }}
+    {{- if .fields }}
+    [{{ $first }}].map(a, {{ include "outrider.entries" . }}.filter(i, {{ .when }})[0])[0] +
+    {{- end }}
+    {{ printf "%s must %s" (.field | default "") .must | toJson }}
+{{- end }}
+{{- end }}
+
+{{/* What policies ask of the sidecar of a pod: its ids, which no other container may have, and whether the pod is captured. */}}
+{{- define "outrider.sidecarVariables" -}}
+- name: sidecar
+  expression: object.spec.?initContainers.orValue([]).filter(c, c.name == "outrider")
+# -1 where there is none, which another policy refuses; what others leave unset counts as -2.
+- name: uid
+  expression: 'variables.sidecar.size() == 0 ? -1 : variables.sidecar[0].?securityContext.?runAsUser.orValue(-1)'
+- name: gid
+  expression: 'variables.sidecar.size() == 0 ? -1 : variables.sidecar[0].?securityContext.?runAsGroup.orValue(-1)'
+- name: isCaptured
+  expression: object.spec.?initContainers.orValue([]).exists(c, c.name == "outrider-capture")
+{{- end }}
