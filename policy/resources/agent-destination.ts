@@ -32,7 +32,7 @@ const spec = exactlyOneOf(
         port: port().describe('Port that it listens on.'),
         scheme,
         cidrs: listOf(cidr(), 16, '10.20.0.0/16').describe(
-          'Address ranges that the name may lead to; others are refused.',
+          'Address ranges that the name may lead to; others are refused. Loopback, link-local and metadata addresses are opened by ranges of nothing else: 169.254.169.254/32, never 0.0.0.0/0.',
         ),
       })
       .describe('A host that is not public, or not on port 443.')
