@@ -86,7 +86,7 @@ export function createCaptured(options: CapturedOptions): Captured {
   async function listenAt(port: number, hosts: readonly string[], accept: Accept): Promise<number> {
     let chosen = port;
     for (const host of hosts) {
-      // As Node's HTTP server has it: an agent that has sent all may say so before it is answered.
+      // A relay passes on that the agent has said all; HTTP and TLS see to that end themselves.
       const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
         if (admit(socket)) accept(socket);
       });
