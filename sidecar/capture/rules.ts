@@ -37,7 +37,7 @@ import {
   type Rule,
 } from './nft-rule.ts';
 
-/** Packets: of the first two, those that open a connection. `escaped` stays 0 unless guard has a hole. */
+/** Packets: of the first two, those that open a connection. `escaped`: as far as fence, and no further. */
 export const counterNames = ['dns', 'captured', 'refused', 'escaped'] as const;
 export type CounterName = (typeof counterNames)[number];
 
@@ -146,7 +146,8 @@ const guard: readonly Rule[] = [
   [goTo('refusal')],
 ];
 
-// Against what has a local address and yet leaves: SO_BINDTODEVICE, source routes that the pod would forward.
+// Against what has a local address and yet leaves. SO_BINDTODEVICE does that even to a packet that was redirected, since
+// its new way is looked up for that interface.
 const fence: readonly Rule[] = [[is(meta('oif'), 'lo'), accept], [jumpTo('passage')], [count('escaped')]];
 
 /** As nft lists it, so that the two can be compared. */
