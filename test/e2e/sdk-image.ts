@@ -2,14 +2,15 @@
 // this machine's own, since no registry can be asked; the SDKs are those of package.json and of PyPI.
 
 import { execFile } from 'node:child_process';
-import { existsSync, globSync } from 'node:fs';
+import { globSync } from 'node:fs';
 import { cp, mkdir, readdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { rolldown } from 'rolldown';
 import type { ClusterNode } from '../cluster/node.ts';
 import { requireCommands } from '../cluster/packages.ts';
-import { installedPython, python } from '../support/python-environment.ts';
+import { installedPython } from '../support/python-environment.ts';
+import { addLibrariesOf, addProgram, addPython, copyTree } from './image-root.ts';
 
 const run = promisify(execFile);
 
@@ -28,7 +29,7 @@ export async function buildSdkImage(node: ClusterNode): Promise<void> {
   const root = join(node.folder, 'sdks');
   await mkdir(join(root, 'sdks'), { recursive: true });
   await Promise.all([
-    addPython(root, packages),
+    addPackages(root, packages),
     addGit(root),
     addJava(root),
     addNodePrograms(root),
@@ -48,22 +49,10 @@ async function installedPackages(): Promise<string> {
   return packages;
 }
 
-async function addPython(root: string, packages: string): Promise<void> {
-  const interpreter = await realpath(python);
-  const { stdout } = await run(interpreter, ['-c', 'import sysconfig; print(sysconfig.get_path("stdlib"))']);
-  const library = stdout.trim();
-  await copyTree(library, join(root, library), /\/(?:test|idlelib|ensurepip|lib2to3|tkinter|__pycache__)$/);
+async function addPackages(root: string, packages: string): Promise<void> {
+  await addPython(root);
   await copyTree(packages, join(root, 'python'), /\/(?:pip|setuptools|pkg_resources|__pycache__)$/);
-  await addProgram(root, interpreter, python);
-  await addLibrariesOf(root, globSync(join(root, '{usr/lib,python}/**/*.so')));
-}
-
-async function copyTree(from: string, to: string, without: RegExp): Promise<void> {
-  await cp(from, to, {
-    recursive: true,
-    dereference: true,
-    filter: (path) => !without.test(path),
-  });
+  await addLibrariesOf(root, globSync(join(root, 'python/**/*.so')));
 }
 
 async function addGit(root: string): Promise<void> {
@@ -94,25 +83,5 @@ async function addNodePrograms(root: string): Promise<void> {
       codeSplitting: false,
     });
     await bundle.close();
-  }
-}
-
-async function addProgram(root: string, from: string, to: string): Promise<void> {
-  await mkdir(join(root, dirname(to)), { recursive: true });
-  await cp(from, join(root, to), { dereference: true });
-  await addLibrariesOf(root, [from]);
-}
-
-async function addLibrariesOf(root: string, binaries: readonly string[]): Promise<void> {
-  const { stdout } = await run('ldd', [...binaries]).catch((error: { stdout?: string }) => ({
-    stdout: error.stdout ?? '',
-  }));
-  const libraries = new Set(
-    [...stdout.matchAll(/(?:=> |^\s+)(\/(?:usr\/)?lib\S*)/gm)].map(([, path = '']) => path),
-  );
-  for (const library of libraries) {
-    if (existsSync(join(root, library))) continue;
-    await mkdir(join(root, dirname(library)), { recursive: true });
-    await cp(library, join(root, library), { dereference: true });
   }
 }
