@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { waitFor } from '../cluster/deadline.ts';
-import { installChart, operatorAccount, type InstalledChart } from '../support/installed-chart.ts';
+import { installChart, namespace, operatorAccount, type InstalledChart } from '../support/installed-chart.ts';
 
 const configuration = 'mutatingwebhookconfiguration/outrider';
 const caBundle = Buffer.from(
@@ -101,6 +101,65 @@ describe('in its webhook configuration the operator', () => {
       (field) => field !== 'clientConfig' && field !== 'caBundle',
     );
     assert.deepEqual(compared, new Set(expected));
+  });
+});
+
+test('the operator may not change which pods are admitted, and may count limits', async () => {
+  const write = (name: string, ...how: string[]): Promise<string> => {
+    const map = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace }, data: { level: 'cooperative' } };
+    const as = [`--as=${operatorAccount}`, '--dry-run=server'];
+    return chart.cluster.kubectl([...how, ...as, '-f', '-'], { stdin: JSON.stringify(map) });
+  };
+  await assert.rejects(
+    write('outrider-admission', 'replace'),
+    /the operator may not change which pods the admission policies let in/,
+  );
+  await write('outrider-limits', 'create');
+});
+
+describe('of a namespace, who may change it but is not of the platform', () => {
+  const label = (what: string, ...options: string[]): Promise<string> =>
+    chart.cluster.kubectl(['label', 'namespace', 'labelled', '--overwrite', what, ...options]);
+  before(async () => {
+    const { kubectl } = chart.cluster;
+    await kubectl(['create', 'namespace', 'labelled']);
+    await label('outrider.dev/inject=enabled');
+    await kubectl(['create', 'clusterrole', 'labeller', '--verb=get,create,patch', '--resource=namespaces']);
+    await kubectl(['create', 'clusterrolebinding', 'labeller', '--clusterrole=labeller', '--user=labeller']);
+    await waitFor({ what: 'the role', timeoutMs: 10_000 }, () =>
+      label('a=b', '--as=labeller').then(
+        () => true,
+        () => false,
+      ),
+    );
+  });
+  for (const what of ['inject-', 'opt-out=allowed', 'capture=cooperative', 'observe-until=2030-01-01']) {
+    test(`K-19: may not weaken its agents by outrider.dev/${what}`, async () => {
+      const key = what.replace(/(?:=.*|-)$/, '');
+      await assert.rejects(
+        label(`outrider.dev/${what}`, '--as=labeller'),
+        (error: Error) =>
+          error.message.includes(`metadata.labels[outrider.dev/${key}] must stay as it is`) &&
+          error.message.includes('those who may update ClusterAgentPolicies (the role outrider-platform)'),
+      );
+    });
+  }
+  test('K-19: may not create one whose agents are weak', async () => {
+    const manifest = {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: 'weak', labels: { 'outrider.dev/capture': 'cooperative' } },
+    };
+    await assert.rejects(
+      chart.cluster.kubectl(['create', '--as=labeller', '-f', '-'], { stdin: JSON.stringify(manifest) }),
+      /metadata\.labels\[outrider\.dev\/capture\] must stay as it is/,
+    );
+  });
+  test('may make it one of agents, have them captured, and set other labels', async () => {
+    await label('outrider.dev/inject-');
+    for (const what of ['outrider.dev/inject=enabled', 'outrider.dev/capture=captured', 'team=research']) {
+      await label(what, '--as=labeller');
+    }
   });
 });
 
