@@ -84,6 +84,18 @@ describe('in its webhook configuration the operator', () => {
     await change([{ op: 'add', path: '/webhooks/0/clientConfig/caBundle', value: caBundle }], '--dry-run=server');
   });
 
+  test('may replace that of the one that validates, and nothing else', async () => {
+    const validating = (operation: object): Promise<string> => {
+      const what = ['validatingwebhookconfiguration/outrider', '--type=json', '-p', JSON.stringify([operation])];
+      return chart.cluster.kubectl(['patch', ...what, `--as=${operatorAccount}`, '--dry-run=server']);
+    };
+    await validating({ op: 'add', path: '/webhooks/0/clientConfig/caBundle', value: caBundle });
+    await assert.rejects(
+      validating({ op: 'replace', path: '/webhooks/0/failurePolicy', value: 'Ignore' }),
+      /nothing but clientConfig.caBundle/,
+    );
+  });
+
   test('is not the one that holds others back', async () => {
     const body = JSON.stringify([{ op: 'replace', path: '/webhooks/0/timeoutSeconds', value: 6 }]);
     await chart.cluster.kubectl(['patch', configuration, '--type=json', '-p', body, '--dry-run=server']);

@@ -37,7 +37,7 @@ for (const version of ['current', 'floor'] as const) {
   before(async () => {
     chart = await installChart(chartOfInjectedPods, version);
     const { kubectl } = chart.cluster;
-    await kubectl(['delete', 'mutatingwebhookconfiguration', 'outrider']);
+    await kubectl(['delete', 'mutatingwebhookconfiguration,validatingwebhookconfiguration', 'outrider']);
     await kubectl(['create', 'namespace', namespace]);
     await kubectl(['create', 'serviceaccount', 'default', '-n', namespace]).catch(() => undefined);
     // The API server takes a moment to compile each new policy.
@@ -165,7 +165,7 @@ for (const version of ['current', 'floor'] as const) {
       await kubectl(['create', 'serviceaccount', 'default', '-n', 'led']).catch(() => undefined);
       assert.match((await create(cooperative, 'led')).message, /must be there: agents are captured here/);
       await chart.upgrade({ ...chartOfInjectedPods, capture: { allowCooperative: true } });
-      await kubectl(['delete', 'mutatingwebhookconfiguration', 'outrider']);
+      await kubectl(['delete', 'mutatingwebhookconfiguration,validatingwebhookconfiguration', 'outrider']);
       await waitFor({ what: 'a cooperative pod', timeoutMs: 10_000 }, async () => (await create(cooperative, 'led')).status === 201);
       assert.equal((await create(captured, 'led')).status, 201);
       assert.equal((await create(cooperative)).status, 422);
@@ -302,7 +302,7 @@ for (const version of ['current', 'floor'] as const) {
     test('all that went on also goes on after two upgrades to other images, and without its parameters', async () => {
       const upgrade = async (tag: string): Promise<void> => {
         await chart.upgrade({ images: { registry: 'registry.example', sidecar: { tag } } });
-        await chart.cluster.kubectl(['delete', 'mutatingwebhookconfiguration', 'outrider']);
+        await chart.cluster.kubectl(['delete', 'mutatingwebhookconfiguration,validatingwebhookconfiguration', 'outrider']);
       };
       const withTag = (tag: string) => create(injectedPod(manifest, { image: `registry.example/outrider-sidecar:${tag}` }));
       const becomes = (what: string, tag: string, expected: number): Promise<unknown> =>
@@ -326,7 +326,7 @@ for (const version of ['current', 'floor'] as const) {
       assert.equal((await running()).status, 200);
       assert.equal((await create(edited(manifest, {}) as unknown as Pod)).status, 201);
       await chart.upgrade(chartOfInjectedPods);
-      await chart.cluster.kubectl(['delete', 'mutatingwebhookconfiguration', 'outrider']);
+      await chart.cluster.kubectl(['delete', 'mutatingwebhookconfiguration,validatingwebhookconfiguration', 'outrider']);
     });
 
     describe('an ephemeral container', () => {

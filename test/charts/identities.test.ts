@@ -12,7 +12,7 @@ let chart: InstalledChart;
 before(async () => {
   chart = await installChart({ ...chartOfInjectedPods, capture: { allowCooperative: true } });
   // Some of these pods ask for the sidecar, and no webhook runs.
-  await chart.cluster.kubectl(['delete', 'mutatingwebhookconfiguration', 'outrider']);
+  await chart.cluster.kubectl(['delete', 'mutatingwebhookconfiguration,validatingwebhookconfiguration', 'outrider']);
   await chart.cluster.kubectl(['create', 'namespace', 'research']);
   await chart.cluster.kubectl(['create', 'serviceaccount', 'triage', '-n', 'research']);
   // The API server takes a moment to compile a new policy.
