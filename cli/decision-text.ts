@@ -9,7 +9,7 @@ export function decisionText(exchange: ExchangeRecord): string {
   const place =
     request === null
       ? (exchange.authority ?? 'a request that could not be read')
-      : `${request.method} ${request.scheme}://${request.host}:${request.port}${request.path}`;
+      : `${request.method} ${request.scheme}://${request.host}:${request.port}${request.path}`.trimStart();
   const verdict = reason === null ? 'allowed  ' : 'refused  ';
   const why = reason === null ? allowedBy(exchange) : `${reason}: ${refusedBecause(exchange)}`;
   const milliseconds = (exchange.endedAtMs - exchange.startedAtMs).toFixed(1);

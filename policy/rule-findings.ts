@@ -60,6 +60,24 @@ function whenProblems(when: string | undefined): readonly Problem[] {
   return problem === null ? [] : [{ field: 'when', message: problem }];
 }
 
+/** Conditions of a grant on what nobody reads: a connection to a destination of scheme tcp is no request. */
+function findUnreadable(rule: Rule, at: string): readonly Finding[] {
+  if (rule.action === 'Deny') return [];
+  const about = (['methods', 'paths', 'body', 'mcp', 'response'] as const).filter(
+    (field) => rule[field] !== undefined && !(field === 'paths' && rule.paths?.includes('/**')),
+  );
+  const limits = (rule.limits ?? []).flatMap(({ sum, usage }, index) =>
+    sum === undefined && usage === undefined ? [] : `limits[${index}].${sum === undefined ? 'usage' : 'sum'}`,
+  );
+  return [...about, ...limits].map((field) => ({
+    reason: 'NeverMatches',
+    field: `${at}.${field}`,
+    message:
+      'is about requests and answers, and of a destination of scheme tcp nobody reads the bytes: leave it out; the rule grants nothing',
+    blocking: false,
+  }));
+}
+
 /** Of one of up to 64 rules; beyond it nothing is said, and the sidecar refuses all the same. */
 const maxCompared = 4_000_000;
 
@@ -71,14 +89,7 @@ export function findOutsideCeiling(
 ): readonly Finding[] {
   const scheme = (destination?.spec.service ?? destination?.spec.host)?.scheme ?? 'https';
   const findings: Finding[] = [];
-  if (scheme === 'tcp') {
-    findings.push({
-      reason: 'NotCarried',
-      field: `${at}.destination`,
-      message: `names a destination of scheme tcp, which this version does not relay yet: such connections are refused`,
-      blocking: false,
-    });
-  }
+  if (scheme === 'tcp') findings.push(...findUnreadable(rule, at));
   if (credential === undefined) return findings;
   if (scheme !== 'https') {
     findings.push({

@@ -16,9 +16,9 @@ export function renderDecisionLine(exchange: ExchangeRecord): string {
     `,"decision":"${outcomeOf(exchange)}","reason":${quote(refusal?.reason ?? decision?.reason)}` +
     `,"policy":${quote(decision?.policy)},"rule":${quote(decision?.rule)}` +
     `,"credential":${quote(decision?.credential)},"revision":${quote(exchange.revision)}` +
-    `,"method":${quote(request?.method)},"scheme":${quote(request?.scheme)}` +
+    `,"method":${quote(request?.method || null)},"scheme":${quote(request?.scheme)}` +
     `,"host":${quote(request?.host ?? exchange.authority)},"port":${request?.port ?? null}` +
-    `,"path":${quote(request?.path)},"status":${exchange.status},"upstreamStatus":${exchange.upstreamStatus}` +
+    `,"path":${quote(request?.path || null)},"status":${exchange.status},"upstreamStatus":${exchange.upstreamStatus}` +
     `,"error":${quote(exchange.errorCode)},"durationMs":${durationMs}` +
     `,"requestBytes":${exchange.requestBytes},"responseBytes":${exchange.responseBytes}` +
     `,"observed":${decision?.observed ?? false},"shadow":${quote(shadowOf(exchange))}` +

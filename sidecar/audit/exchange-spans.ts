@@ -31,6 +31,7 @@ const keys = {
   status: key('http.response.status_code'),
   requestSize: key('http.request.body.size'),
   responseSize: key('http.response.body.size'),
+  transport: key('network.transport'),
   protocolVersion: key('network.protocol.version'),
   errorType: key('error.type'),
   decision: key('outrider.decision'),
@@ -43,12 +44,15 @@ const keys = {
   capture: key('outrider.capture'),
   entry: key('outrider.entry'),
   observed: key('outrider.observed'),
+  /** Of connections that are no HTTP. */
+  requestBytes: key('outrider.request_bytes'),
+  responseBytes: key('outrider.response_bytes'),
   shadow: key('outrider.shadow'),
 } as const;
 
 export function writeExchangeSpans(spans: SpanBytes, exchange: ExchangeRecord): void {
-  const { trace, request } = exchange;
-  const name = request !== null && knownMethods.has(request.method) ? request.method : 'HTTP';
+  const { trace } = exchange;
+  const name = nameOf(exchange);
   writeServerSpan(spans, exchange, name);
   // The upstream was told this id; a second attempt in the same exchange has its own.
   let upstreamSpanId: string | null = trace.upstreamSpanId;
@@ -60,6 +64,16 @@ export function writeExchangeSpans(spans: SpanBytes, exchange: ExchangeRecord): 
   }
 }
 
+function isTcp({ request, entry }: ExchangeRecord): boolean {
+  return entry === 'captured_tcp' || request?.scheme === 'tcp';
+}
+
+function nameOf(exchange: ExchangeRecord): string {
+  if (isTcp(exchange)) return 'TCP';
+  const { request } = exchange;
+  return request !== null && knownMethods.has(request.method) ? request.method : 'HTTP';
+}
+
 function writeServerSpan(spans: SpanBytes, exchange: ExchangeRecord, name: string): void {
   const { trace, request, decision, refusal, status, errorCode } = exchange;
   const { traceId, spanId, parentSpanId, traceState } = trace;
@@ -69,12 +83,13 @@ function writeServerSpan(spans: SpanBytes, exchange: ExchangeRecord, name: strin
   const failed = status >= 500;
   spans.begin({ traceId, spanId, parentSpanId, traceState, name, kind: 2, startedAtMs, endedAtMs, failed });
   writeRequest(spans, exchange);
-  spans.text(keys.path, request?.path);
+  spans.text(keys.path, request?.path || null);
   spans.whole(keys.status, status === 0 ? null : status);
   if (failed) spans.text(keys.errorType, errorCode ?? reason ?? String(status));
-  spans.whole(keys.requestSize, exchange.requestBytes);
-  spans.whole(keys.responseSize, exchange.responseBytes);
-  spans.text(keys.protocolVersion, '1.1');
+  const isHttp = !isTcp(exchange);
+  spans.whole(isHttp ? keys.requestSize : keys.requestBytes, exchange.requestBytes);
+  spans.whole(isHttp ? keys.responseSize : keys.responseBytes, exchange.responseBytes);
+  if (isHttp) spans.text(keys.protocolVersion, '1.1');
   spans.text(keys.decision, outcomeOf(exchange));
   spans.text(keys.reason, reason);
   spans.text(keys.policy, decision?.policy);
@@ -111,7 +126,7 @@ function writeUpstreamSpan(
   const failed = error !== undefined || (upstreamStatus ?? 0) >= 400;
   spans.begin({ traceId, spanId, parentSpanId, traceState, name, kind: 3, startedAtMs, endedAtMs, failed });
   writeRequest(spans, exchange);
-  if (request !== null) {
+  if (request !== null && request.scheme !== 'tcp') {
     const host = request.host.includes(':') ? `[${request.host}]` : request.host;
     spans.text(keys.url, `${request.scheme}://${host}:${request.port}${request.path}`);
   }
@@ -125,10 +140,13 @@ function writeRequest(spans: SpanBytes, { request, authority }: ExchangeRecord):
     spans.text(keys.address, authority);
     return;
   }
-  const known = knownMethods.has(request.method);
-  spans.text(keys.method, known ? request.method : '_OTHER');
-  if (!known) spans.text(keys.originalMethod, request.method);
-  spans.text(keys.scheme, request.scheme);
+  if (request.scheme === 'tcp') spans.text(keys.transport, 'tcp');
+  else {
+    const known = knownMethods.has(request.method);
+    spans.text(keys.method, known ? request.method : '_OTHER');
+    if (!known) spans.text(keys.originalMethod, request.method);
+    spans.text(keys.scheme, request.scheme);
+  }
   spans.text(keys.address, request.host);
   spans.whole(keys.port, request.port);
 }

@@ -113,7 +113,11 @@ export function createTcpRelay(options: TcpRelayOptions): TcpRelay {
     if (refusal !== null) return refusal;
     const destination = destinationOf(decision, snapshot);
     // Whatever else a rule asks of a connection, nobody would see to it.
-    if (destination === null || decision.statusOnly || decision.inject !== null) return refuseUngovernable();
+    const asksMore =
+      decision.statusOnly ||
+      decision.credential !== null ||
+      decision.charges.some(({ counts }) => counts !== 'requests');
+    if (destination === null || asksMore) return refuseUngovernable();
     return { snapshot, decision, destination };
   }
 

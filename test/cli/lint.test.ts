@@ -92,6 +92,24 @@ describe('outrider lint finds', () => {
       },
       { field: 'spec.rules[0].credential', reason: 'OutsideCeiling' },
     ],
+    'a condition on requests at a place whose bytes nobody reads': [
+      {
+        'p.yaml': policy({
+          agents: {},
+          rules: [{ name: 'db', action: 'Allow', destination: 'db', methods: ['GET'] }],
+        }),
+        'd.yaml': {
+          apiVersion: 'outrider.dev/v1alpha1',
+          kind: 'AgentDestination',
+          metadata: { name: 'db' },
+          spec: {
+            namespaceSelector: {},
+            host: { name: 'db.corp.example', port: 5432, scheme: 'tcp', cidrs: ['10.0.0.0/8'] },
+          },
+        },
+      },
+      { field: 'spec.rules[0].methods', reason: 'NeverMatches', severity: 'warning' },
+    ],
     'a store that does not exist, which blocks': [
       {
         'c.yaml': credential({ source: { vault: { role: 'r', kv: { mount: 's', path: 'p', field: 'f' } } } }),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { renderDecisionLine } from '../../../sidecar/audit/decision-line.ts';
-import { agentTrace, denied, exchange, unreadable, withoutSecret } from './exchanges.ts';
+import { agentTrace, denied, exchange, unreadable, withoutSecret, relayed } from './exchanges.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -117,6 +117,24 @@ test('refusals say why: by the decision, by a dependency, before the request cou
     host: 'api.github.com:443',
     path: null,
   });
+});
+
+test('a connection that nobody read has a place and bytes, and no method and path', () => {
+  const { method, scheme, host, port, path, status, requestBytes, entry, capture } = lineOf(relayed);
+  assert.deepEqual(
+    { method, scheme, host, port, path, status, requestBytes, entry, capture },
+    {
+      method: null,
+      scheme: 'tcp',
+      host: 'db.example',
+      port: 5432,
+      path: null,
+      status: 0,
+      requestBytes: 311,
+      entry: 'captured_tcp',
+      capture: 'captured',
+    },
+  );
 });
 
 test('docs/decision-lines.md lists the fields in their order', () => {

@@ -93,3 +93,30 @@ export const unreadable: Partial<ExchangeRecord> = {
   status: 400,
   upstreamStatus: null,
 };
+
+/** A captured connection to a database, which nobody read. */
+export const relayed: Partial<ExchangeRecord> = {
+  entry: 'captured_tcp',
+  capture: 'captured',
+  request: {
+    scheme: 'tcp',
+    host: 'db.example',
+    port: 5432,
+    method: '',
+    path: '',
+    segments: [],
+    opens: [],
+    query: null,
+    headers: [],
+    body: { kind: 'none' },
+    placeholder: null,
+  },
+  decision: { ...allowed, credential: null, destination: 'db' },
+  phases: [
+    { name: 'decide', startedAtMs, endedAtMs: startedAtMs + 0.125 },
+    { name: 'upstream', startedAtMs: startedAtMs + 0.125, endedAtMs: startedAtMs + 12.5 },
+  ],
+  status: 0,
+  upstreamStatus: null,
+  requestBytes: 311,
+};

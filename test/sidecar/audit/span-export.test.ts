@@ -9,7 +9,7 @@ import { createSpanExport } from '../../../sidecar/audit/span-export.ts';
 import { createAuthority, type Authority, type Certificate } from '../../cluster/certificates.ts';
 import { waitFor } from '../../cluster/deadline.ts';
 import { createSettableSnapshots, rulesetWith, type SettableSnapshots } from '../settable-snapshots.ts';
-import { agentSpan, agentTrace, denied, exchange, unreadable, withoutSecret } from './exchanges.ts';
+import { agentSpan, agentTrace, denied, exchange, unreadable, withoutSecret, relayed } from './exchanges.ts';
 import { startCollector, type CollectedSpan, type Collector } from './otlp-collector.ts';
 
 let folder = '';
@@ -117,6 +117,32 @@ describe('an exchange', () => {
       'service.name': 'outrider-sidecar',
       'k8s.pod.name': 'triage-1',
       'k8s.namespace.name': 'support',
+    });
+  });
+
+  test('that nobody read is a connection with its bytes, and no request', async () => {
+    direct({ endpoint: collector.endpoint });
+    spans.record(exchange(relayed));
+    const [server, , upstream] = await collected(3);
+    assert.deepEqual([server?.name, upstream?.name], ['TCP', 'TCP']);
+    assert.deepEqual(server?.attributes, {
+      'network.transport': 'tcp',
+      'server.address': 'db.example',
+      'server.port': 5432,
+      'outrider.request_bytes': 311,
+      'outrider.response_bytes': 1024,
+      'outrider.decision': 'allow',
+      'outrider.policy': 'research',
+      'outrider.rule': 'read',
+      'outrider.revision': '0123456789abcdef',
+      'outrider.decision_id': 'decision-1',
+      'outrider.capture': 'captured',
+      'outrider.entry': 'captured_tcp',
+    });
+    assert.deepEqual(upstream?.attributes, {
+      'network.transport': 'tcp',
+      'server.address': 'db.example',
+      'server.port': 5432,
     });
   });
 

@@ -157,6 +157,19 @@ describe('a captured connection is reset, nothing is dialled, and one record say
       { grants: [{ ...grant, statusOnly: true }] },
       'protocol_unsupported',
     ],
+    'whose rule counts tokens': [
+      {
+        grants: [
+          {
+            ...grant,
+            limits: [
+              { name: 'day', usage: 'Tokens', max: 9, windowMs: 60_000, scope: 'Pod', exceeded: 'Deny' },
+            ],
+          },
+        ],
+      },
+      'protocol_unsupported',
+    ],
     'beyond the limit of its rule': [
       {
         grants: [
