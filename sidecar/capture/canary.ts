@@ -5,10 +5,10 @@ import { createSocket } from 'node:dgram';
 import { connect, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { CapturePlan, CaptureReport } from '../../policy/capture-plan.ts';
+import type { Counters } from './counters.ts';
 import { capturedPorts, type CounterName } from './rules.ts';
 
 type Family = CaptureReport['families'][number];
-export type Counters = Readonly<Record<CounterName, number>>;
 
 export interface Attempt {
   readonly protocol: 'tcp' | 'udp';

@@ -5,12 +5,13 @@ import { isIP } from 'node:net';
 import { encodePlan, type CaptureReport } from '../../policy/capture-plan.ts';
 import { SidecarError } from '../errors.ts';
 import { parseArguments } from './arguments.ts';
-import { familiesHere, planAttempts, runCanary, type Counters } from './canary.ts';
+import { familiesHere, planAttempts, runCanary } from './canary.ts';
+import { readCounters } from './counters.ts';
 import { missingFeatures } from './features.ts';
-import { tableName, type NftObject } from './nft-rule.ts';
+import { tableName } from './nft-rule.ts';
 import type { Nft } from './nft.ts';
 import { removeCaptureReport, writeCaptureReport } from './report.ts';
-import { captureRules, counterNames, replacement } from './rules.ts';
+import { captureRules, replacement } from './rules.ts';
 import { firstDifference } from './verification.ts';
 
 export interface CaptureOptions {
@@ -68,16 +69,4 @@ function apiServerOf(
   const { KUBERNETES_SERVICE_HOST: address = '', KUBERNETES_SERVICE_PORT = '' } = environment;
   const port = Number(KUBERNETES_SERVICE_PORT);
   return isIP(address) !== 0 && port > 0 && port < 65_536 ? { address, port } : null;
-}
-
-async function readCounters(nft: Nft): Promise<Counters | null> {
-  const listed = (await nft.list(tableName)) ?? [];
-  const packets = (name: string): number | undefined => {
-    for (const { counter } of listed as readonly { counter?: NftObject }[]) {
-      if (counter?.['name'] === name) return Number(counter['packets']);
-    }
-    return undefined;
-  };
-  const counters = Object.fromEntries(counterNames.map((name) => [name, packets(name)]));
-  return Object.values(counters).includes(undefined) ? null : (counters as Counters);
 }

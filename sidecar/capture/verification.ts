@@ -17,14 +17,19 @@ export function firstDifference(
   return surplus === undefined ? null : `${surplus} besides`;
 }
 
-/** Order counts among rules; how nft orders kinds of objects is its own. */
+/** Order counts among the rules of one chain; the rest nft may list as it likes. */
 function sorted(objects: readonly NftObject[]): readonly string[] {
-  const kinds = ['counter', 'chain', 'rule'];
   return objects
     .filter((object) => !('metainfo' in object) && !('table' in object))
-    .map((object) => ({ rank: kinds.indexOf(Object.keys(object)[0] ?? ''), text: canonical(object) }))
-    .toSorted((a, b) => a.rank - b.rank)
+    .map((object) => ({ place: placeOf(object), text: canonical(object) }))
+    .toSorted((a, b) => (a.place < b.place ? -1 : Number(a.place > b.place)))
     .map(({ text }) => text);
+}
+
+function placeOf(object: NftObject): string {
+  const kind = Object.keys(object)[0] ?? '';
+  const { chain, name } = (object[kind] ?? {}) as { readonly chain?: string; readonly name?: string };
+  return `${kind} ${chain ?? name}`;
 }
 
 /** What the kernel adds of its own: a number, and what was counted. */
