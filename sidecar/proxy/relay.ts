@@ -149,7 +149,8 @@ export function createRelay(options: RelayOptions): Relay {
       if (statusOnly) return;
       if (response.write(chunk)) return;
       started.pause();
-      response.once('drain', () => started.resume());
+      // Not before others had their turn: Node reads 2 MiB of a connection at once, as long as the other side takes it.
+      response.once('drain', () => setImmediate(() => started.resume()));
     },
     onResponseEnd: () => {
       if (isOver) return;

@@ -11,6 +11,7 @@ import { createServer } from '../node-http.ts';
 import type { Authority } from '../tls/authority.ts';
 import type { Agent } from './agent.ts';
 import type { Captured, CapturedPorts } from './captured.ts';
+import { createConnections, type Slot } from './connections.ts';
 import type { Egress } from './egress.ts';
 import type { Entry, Origin } from './entry.ts';
 import { createExchangeHandler, type ExchangeOptions } from './exchange.ts';
@@ -58,22 +59,27 @@ const bounds = {
   requestTimeout: 0,
   /** Loopback connections cost a descriptor; clients that pool them drop them long before. */
   keepAliveTimeout: 300_000,
+  /** Four times less than Node's: what an agent does not read waits here, once per connection. */
+  highWaterMark: 16 * 1024,
 } as const;
 /**
  * Neither side of a connection sends or takes anything: a body that stops, an answer that nobody reads. Longer than
  * upstreams may think, so that it is they who are named.
  */
 const idleTimeoutMs = 660_000;
-/** Of all listeners. About 60 KiB each with TLS; a pod's agents that need more are better served by being told. */
+/** Of all listeners. About 60 KiB each with TLS. */
 const maxConnections = 512;
 /** apt sends up to ten requests ahead of their answers. */
 const maxPipelined = 16;
+
+const absolute = { kind: 'absolute' } as const;
 
 interface Connection {
   readonly entry: Entry;
   /** The exchange under way. */
   current: Agent | null;
   readonly waiting: Agent[];
+  readonly slot: Slot;
 }
 
 export function createProxy(options: ProxyOptions): Proxy {
@@ -83,27 +89,22 @@ export function createProxy(options: ProxyOptions): Proxy {
   const handle = createExchangeHandler({ ...options, upstreams, inFlight });
   const servers: Server[] = [];
   let captured: Captured | null = null;
-  const sockets = new Set<Duplex>();
+  const admitted = createConnections(maxConnections);
   const connections = new WeakMap<Duplex, Connection>();
   const handshakes = createHandshakes({ authority, onOpen: serve, onFailure: recordUnread });
   const relay = createTcpRelay({ ...options, dial: egress.dial, inFlight });
-  const tunnels = createTunnels({ handshakes, relay: relay.connect });
-
-  /** @returns false for a connection that is one too many, and gone. */
-  function admit(socket: Socket): boolean {
-    if (sockets.size >= maxConnections) {
-      socket.destroy();
-      return false;
-    }
-    sockets.add(socket);
-    // Until it is handed on nobody else listens, and an unheard error ends the process.
-    socket.on('error', () => {}).on('close', () => sockets.delete(socket));
-    return true;
-  }
+  const tunnels = createTunnels({
+    handshakes,
+    relay: (target, socket) => {
+      const isTaken = relay.connect(target, socket);
+      if (isTaken) admitted.slotOf(socket).hold();
+      return isTaken;
+    },
+  });
 
   /** What comes out of TLS, or was captured, as if it had been accepted here. */
   function serve(stream: Socket, entry: Entry): void {
-    connections.set(stream, { entry, current: null, waiting: [] });
+    connections.set(stream, { entry, current: null, waiting: [], slot: admitted.slotOf(stream) });
     servers[0]?.emit('connection', stream);
   }
 
@@ -111,11 +112,10 @@ export function createProxy(options: ProxyOptions): Proxy {
     const server = createServer({ ...bounds, requireHostHeader: false, optimizeEmptyRequests: true });
     // Node would drop the headers beyond its limit without a word; ours refuses them.
     server.maxHeadersCount = 0;
-    server.maxConnections = maxConnections;
     server.timeout = idleTimeoutMs;
     server.on('connection', (socket: Socket) => {
-      if (connections.has(socket) || !admit(socket)) return;
-      connections.set(socket, { entry: { kind: 'absolute' }, current: null, waiting: [] });
+      if (connections.has(socket) || !admitted.admit(socket)) return;
+      connections.set(socket, { entry: absolute, current: null, waiting: [], slot: admitted.slotOf(socket) });
     });
     server.on('request', enqueue);
     server.on('checkContinue', enqueue);
@@ -137,6 +137,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   }
 
   async function work(connection: Connection): Promise<void> {
+    connection.slot.hold();
     for (let next = connection.waiting.shift(); next !== undefined; next = connection.waiting.shift()) {
       connection.current = next;
       // Cannot fail but by a defect, which must not end the streams of others.
@@ -144,12 +145,14 @@ export function createProxy(options: ProxyOptions): Proxy {
       if (!next.response.shouldKeepAlive || next.message.socket.destroyed) connection.waiting.length = 0;
     }
     connection.current = null;
+    connection.slot.release();
   }
 
   function openTunnel(message: IncomingMessage, stream: Duplex, early: Buffer): void {
     stream.on('error', () => {});
     const connection = connections.get(message.socket);
-    const entry = connection?.entry ?? { kind: 'absolute' };
+    const entry = connection?.entry ?? absolute;
+    connection?.slot.name();
     const refusal =
       entry.kind !== 'absolute' || connection?.current !== null
         ? refuse(
@@ -216,9 +219,12 @@ export function createProxy(options: ProxyOptions): Proxy {
       captured = createCaptured({
         plan,
         handshakes,
-        admit,
+        admit: admitted.admit,
         serve,
-        relay: relay.accept,
+        relay: (planned, socket) => {
+          admitted.slotOf(socket).hold();
+          relay.accept(planned, socket);
+        },
         onFailure: recordUnread,
         ownPorts: egress.ownPorts,
       });
@@ -230,7 +236,7 @@ export function createProxy(options: ProxyOptions): Proxy {
         (server) => new Promise((resolve) => server.close(resolve)),
       );
       if (captured !== null) closed.push(captured.close());
-      for (const socket of sockets) socket.destroy();
+      admitted.cut();
       await upstreams.close();
       await Promise.all(closed);
     },

@@ -89,14 +89,30 @@ describe('limits', () => {
     },
   );
 
-  test('D: more than 512 connections are dropped, and the others go on', async () => {
+  test('D: of more than 512 connections the one that is silent for longest goes, and the others go on', async () => {
     const tunnel = await openTunnel(fixture, origin.port);
-    const sockets = await Promise.all(Array.from({ length: 511 }, () => openSocket(fixture.port)));
-    const surplus = await openSocket(fixture.port);
-    await closed(surplus);
+    const first = await openSocket(fixture.port);
+    const sockets = await Promise.all(Array.from({ length: 510 }, () => openSocket(fixture.port)));
+    await sleep(200);
+    await stillServes();
+    await closed(first);
     assert.equal((await send(tunnel, get())).status, 200);
     for (const socket of [tunnel, ...sockets]) socket.destroy();
   });
+
+  test(
+    'D: while 512 connections have requests under way, none is cut for another',
+    { timeout: 30_000 },
+    async () => {
+      answering = () => {};
+      const sockets = await Promise.all(Array.from({ length: 512 }, () => openSocket(fixture.port)));
+      for (const socket of sockets) socket.write(get().replace('/token', `https://${place}/token`));
+      await waitFor({ what: 'the requests', timeoutMs: 20_000 }, async () => origin.received.length === 512);
+      await closed(await openSocket(fixture.port));
+      assert.ok(sockets.every((socket) => !socket.destroyed));
+      for (const socket of sockets) socket.destroy();
+    },
+  );
 
   test('D: more than 16 requests ahead of their answers end the connection', async () => {
     answering = () => {};
