@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto';
 import { SpanKind, trace } from '@opentelemetry/api';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { CaptureSettings } from '../policy/capture-level.ts';
+import { labels } from '../policy/contract.ts';
 import type { OperatorConfig } from './config.ts';
 import { idRange } from './injector/identity.ts';
 import type { InjectorSettings } from './injector/settings.ts';
@@ -63,7 +64,10 @@ export function createAdmissionApp(deps: AdmissionDeps): FastifyInstance {
   });
 }
 
-function createAdmissionCluster({ resources, namespaces }: Informers, client: KubeClient): AdmissionCluster {
+function createAdmissionCluster(
+  { resources, namespaces, pods }: Informers,
+  client: KubeClient,
+): AdmissionCluster {
   return {
     namespaceLabels: async (namespace) => {
       const known = namespaces.get(namespace);
@@ -76,6 +80,19 @@ function createAdmissionCluster({ resources, namespaces }: Informers, client: Ku
       return found === undefined ? null : (found.metadata.labels ?? {});
     },
     destinations: () => resources.AgentDestination.list(),
+    isInjected: async (namespace, name) => {
+      if (pods.get(`${namespace}/${name}`) !== undefined) return true;
+      // The operator may list pods, and get none: what it watches are those with this label.
+      const query = { fieldSelector: `metadata.name=${name}`, labelSelector: `${labels.injected}=true` };
+      const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
+      const found = await client.request<KubeList<KubeObject>>({
+        method: 'GET',
+        path,
+        query,
+        timeoutMs: 2_000,
+      });
+      return found.items.length > 0;
+    },
     stores: () => resources.AgentSecretStore.list(),
     credentials: (namespace) => resources.AgentCredential.inNamespace(namespace),
     policies: (namespace) => resources.AgentPolicy.inNamespace(namespace),

@@ -92,7 +92,7 @@ export const operatorSettings = {
     '720h',
   ),
   OUTRIDER_WEBHOOK_CONFIGURATION: setting(
-    'MutatingWebhookConfiguration whose caBundle the operator keeps.',
+    'MutatingWebhookConfiguration and ValidatingWebhookConfiguration whose caBundle the operator keeps.',
     'an object’s name',
     objectName,
     'outrider',

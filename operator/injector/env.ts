@@ -15,6 +15,11 @@ const ourJavaOptions = javaOptions(place);
 
 const oursInAnyCase: ReadonlySet<string> = new Set([...ours.keys()].map((name) => name.toUpperCase()));
 
+/** True for a variable that an agent has from us alone, in any spelling that some client reads. */
+export function isOurVariable(name: string): boolean {
+  return oursInAnyCase.has(name.toUpperCase());
+}
+
 export interface AgentEnvironment {
   readonly env: readonly EnvVar[];
   /** What of the author's was replaced, as a sentence about the variable. */
@@ -41,7 +46,7 @@ export function agentEnvironment(
     const { name } = variable;
     const value = wanted.get(name);
     if (value === undefined) {
-      if (!oursInAnyCase.has(name.toUpperCase())) env.push(variable);
+      if (!isOurVariable(name)) env.push(variable);
       else
         warnings.push({
           name,

@@ -50,7 +50,24 @@ export type Injection =
       readonly warnings: readonly string[];
     };
 
+export type Derived =
+  | Exclude<Injection, { readonly kind: 'patch' }>
+  | {
+      readonly kind: 'inject';
+      readonly reasons: readonly ReportReason[];
+      readonly injected: Pod;
+      readonly warnings: readonly string[];
+    };
+
 export function injectPod(input: InjectionInput): Injection {
+  const derived = deriveInjected(input);
+  if (derived.kind !== 'inject') return derived;
+  const { reasons, injected, warnings } = derived;
+  return { kind: 'patch', reasons, operations: createPatch(input.pod, injected), warnings };
+}
+
+/** What the pod is to look like; a pod that looks so already is derived from itself. */
+export function deriveInjected(input: InjectionInput): Derived {
   const { pod, settings, namespaceLabels } = input;
   const report = reportOn(pod, namespaceLabels);
   if (report.kind !== 'inject') return report;
@@ -118,7 +135,7 @@ export function injectPod(input: InjectionInput): Injection {
       ),
     },
   };
-  return { kind: 'patch', reasons: report.reasons, operations: createPatch(pod, injected), warnings };
+  return { kind: 'inject', reasons: report.reasons, injected, warnings };
 }
 
 /** In the order in which they start; what is there already under their names must be what the webhook wrote. */

@@ -14,7 +14,7 @@ import { isSecretMount, isSecretVolume } from './secret-volumes.ts';
 const serviceAccountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /** What another replica may have known otherwise between the passes: CAs that it announced, destinations that came. */
-const currentVariables: ReadonlySet<string> = new Set([
+export const currentVariables: ReadonlySet<string> = new Set([
   sidecarEnvironment.operatorCa,
   sidecarEnvironment.dnsServers,
   sidecarEnvironment.capture,

@@ -1,4 +1,4 @@
-// The API server's trust in the webhook: the leader keeps `caBundle` in the operator's own webhook configuration,
+// The API server's trust in the webhook: the leader keeps `caBundle` in the operator's own webhook configurations,
 // which the chart leaves out. It writes nothing else there, and an admission policy holds it to that.
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,7 +20,7 @@ export interface CaBundlePublisher {
 
 export interface CaBundleDeps {
   readonly kube: KubeClient;
-  /** Of the MutatingWebhookConfiguration. */
+  /** Of the MutatingWebhookConfiguration and of the ValidatingWebhookConfiguration. */
   readonly name: string;
   readonly authority: Authority;
   /** What failed; it is tried again. */
@@ -34,13 +34,21 @@ const retryMs = 1000;
 
 export function createCaBundlePublisher(deps: CaBundleDeps): CaBundlePublisher {
   const { kube, authority } = deps;
-  const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${encodeURIComponent(deps.name)}`;
+  const paths = ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'].map(
+    (kind) => `/apis/admissionregistration.k8s.io/v1/${kind}/${encodeURIComponent(deps.name)}`,
+  );
   const checkEveryMs = deps.checkEveryMs ?? defaultCheckEveryMs;
 
-  async function publish(signal: AbortSignal): Promise<void> {
+  async function publishAt(path: string, signal: AbortSignal): Promise<void> {
     const configuration = await kube.request<WebhookConfiguration>({ method: 'GET', path, signal });
     const body = bundlePatch(configuration, authority.bundle());
     if (body.length > 0) await kube.request({ method: 'PATCH', patch: 'json-patch', path, body, signal });
+  }
+
+  /** What hinders one does not hinder the other. */
+  async function publish(signal: AbortSignal): Promise<void> {
+    const results = await Promise.allSettled(paths.map((path) => publishAt(path, signal)));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
   return {

@@ -8,6 +8,7 @@ import type { KindName, Resource } from '../../policy/resources/kinds.ts';
 import type { Labels } from '../../policy/resources/selector.ts';
 import { opensTo, selectAgent, type Agent } from '../../policy/selection.ts';
 import { plannedDestination } from '../injector/capture.ts';
+import type { SelectedBy } from '../injector/pod-changes.ts';
 import type { Pod } from '../injector/pod.ts';
 import type { SecretNeed } from '../injector/secret-volumes.ts';
 import type { StoreToken } from '../injector/volumes.ts';
@@ -19,6 +20,8 @@ export interface AdmissionCluster {
   namespaceLabels(namespace: string): Promise<Labels | null>;
   stores(): readonly unknown[];
   destinations(): readonly unknown[];
+  /** Asks the API server itself where its own view has no such pod. */
+  isInjected(namespace: string, pod: string): Promise<boolean>;
   credentials(namespace: string): readonly unknown[];
   policies(namespace: string): readonly unknown[];
 }
@@ -61,6 +64,18 @@ export function createGather(cluster: AdmissionCluster): Gather {
         .map(plannedDestination),
     };
   };
+}
+
+/** Of a pod that is there already, by the labels that it has or would have. */
+export function createSelectedBy(cluster: AdmissionCluster) {
+  const parsed = createParsed();
+  return (agent: Omit<Agent, 'podLabels'>): SelectedBy =>
+    (podLabels) =>
+      new Set(
+        parsed('AgentPolicy', cluster.policies(agent.namespace))
+          .filter(({ spec }) => selectAgent(spec.agents, { ...agent, podLabels: [podLabels] }).forGrants)
+          .map(({ metadata }) => metadata.name),
+      );
 }
 
 /** The well-formed ones by name. An informer replaces an object that changes, so each is parsed once. */

@@ -64,6 +64,47 @@ export function parseReview(body: unknown): PodReview {
   throw new Error(`not a review of a pod's creation: ${issue?.path.join('.') || 'body'}: ${issue?.message}`);
 }
 
+const podResource = (...resources: readonly string[]) =>
+  z.object({ group: z.literal(''), version: z.literal('v1'), resource: z.enum(resources) });
+
+const validationRequest = z.object({
+  apiVersion: z.literal('admission.k8s.io/v1'),
+  kind: z.literal('AdmissionReview'),
+  request: z.discriminatedUnion('operation', [
+    reviewRequest.shape.request,
+    z.object({
+      uid: z.string().min(1),
+      operation: z.literal('UPDATE'),
+      namespace: z.string().min(1),
+      resource: podResource('pods'),
+      subResource: z.enum(['', 'status', 'ephemeralcontainers']).optional(),
+      object: z.unknown(),
+      oldObject: z.unknown(),
+    }),
+    z.object({
+      uid: z.string().min(1),
+      operation: z.literal('CONNECT'),
+      namespace: z.string().min(1),
+      name: z.string().min(1),
+      resource: podResource('pods'),
+      subResource: z.literal('portforward'),
+    }),
+  ]),
+});
+
+export type Validation = z.infer<typeof validationRequest>['request'];
+
+/**
+ * What becomes of a pod, once everything else is through with it.
+ * @throws {Error} as above.
+ */
+export function parseValidation(body: unknown): Validation {
+  const result = validationRequest.safeParse(body);
+  if (result.success) return result.data.request;
+  const issue = result.error.issues[0];
+  throw new Error(`not a review of a pod: ${issue?.path.join('.') || 'body'}: ${issue?.message}`);
+}
+
 /** The API server cuts a warning at 256 characters, and all of them together at 4096. */
 const warningCharacters = 256;
 

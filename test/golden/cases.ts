@@ -12,7 +12,7 @@ export const settings: InjectorSettings = {
   capture: { level: 'captured', allowCooperative: true },
   dnsServers: ['10.96.0.10'],
   version: '0.1.0',
-  operator: 'outrider.outrider-system.svc:8443',
+  operator: 'outrider.outrider-system.svc.cluster.local:8443',
   sidecar: {
     image: 'registry.example/outrider-sidecar:0.1.0',
     imagePullPolicy: 'IfNotPresent',
@@ -60,6 +60,7 @@ function readCase(name: string): GoldenCase {
   const gather = createGather({
     namespaceLabels: () => Promise.resolve(namespaceLabels),
     stores: () => ofKind('AgentSecretStore'),
+    isInjected: () => Promise.resolve(false),
     destinations: () => ofKind('AgentDestination'),
     credentials: () => ofKind('AgentCredential'),
     policies: () => ofKind('AgentPolicy'),

@@ -99,7 +99,7 @@ const rights = [
   { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
   {
     apiGroups: ['admissionregistration.k8s.io'],
-    resources: ['mutatingwebhookconfigurations'],
+    resources: ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'],
     verbs: ['get', 'patch'],
   },
   { apiGroups: [''], resources: ['secrets'], resourceNames: ['outrider-ca'], verbs: ['get', 'update'] },
@@ -121,6 +121,11 @@ const surroundings = [
   {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'MutatingWebhookConfiguration',
+    metadata: { name: 'outrider' },
+  },
+  {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'ValidatingWebhookConfiguration',
     metadata: { name: 'outrider' },
   },
   {

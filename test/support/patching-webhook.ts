@@ -14,12 +14,14 @@ export interface PatchingWebhook {
 /**
  * The API server calls webhooks in the order of their configurations' names.
  * @param operationsOf the JSON patch of a pod.
+ * @param reinvocationPolicy `IfNeeded`: it has the last word after ours, if its name sorts after ours.
  */
 export async function startPatchingWebhook(
   chart: InstalledChart,
   authority: FixedAuthority,
   name: string,
   operationsOf: (pod: Pod) => readonly object[],
+  reinvocationPolicy: 'Never' | 'IfNeeded' = 'Never',
 ): Promise<PatchingWebhook> {
   let calls = 0;
   const server: Server = createServer(authority.serving(), (request, response) => {
@@ -51,6 +53,7 @@ export async function startPatchingWebhook(
         name: `${name}.hostile.example`,
         admissionReviewVersions: ['v1'],
         sideEffects: 'None',
+        reinvocationPolicy,
         clientConfig: {
           url: `https://localhost:${port}/`,
           caBundle: Buffer.from(authority.bundle()).toString('base64'),

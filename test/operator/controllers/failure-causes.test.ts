@@ -6,7 +6,7 @@ import { errorCatalogue } from '../../../sidecar/errors.ts';
 
 /** The sidecar's own troubles; a credential can fail with all others. */
 const ownTrouble =
-  /^(?:CONFIG|ENVIRONMENT|PORT|STATE|COUNTERS|KEYS|TRUST|SIDECAR|OPERATOR|STREAM|RULESET|DECISIONS|SPANS)_/;
+  /^(?:CONFIG|ENVIRONMENT|PORT|STATE|COUNTERS|KEYS|TRUST|SIDECAR|OPERATOR|STREAM|RULESET|DECISIONS|SPANS|CAPTURE)_/;
 
 describe('what a sidecar’s code means on an AgentCredential', () => {
   for (const code of Object.keys(errorCatalogue).filter((name) => !ownTrouble.test(name))) {

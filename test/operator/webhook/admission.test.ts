@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import type { CaptureLevel } from '../../../policy/capture-plan.ts';
 import type { Pod } from '../../../operator/injector/pod.ts';
 import { waitFor } from '../../cluster/deadline.ts';
 import { settings } from '../../golden/cases.ts';
@@ -46,6 +47,13 @@ describe('the API server refuses', () => {
     );
   });
 
+  test('a captured pod under the pod security level restricted, and the webhook says what to label', async () => {
+    await assert.rejects(
+      cluster.create(podIn('strict')),
+      /pod-security\.kubernetes\.io\/enforce=restricted refuses NET_ADMIN.*write privileged there.*violates PodSecurity/s,
+    );
+  });
+
   test('a sidecar that the author brings (K-18)', async () => {
     const evil = { name: 'outrider', image: 'registry.example/evil:1', restartPolicy: 'Always' };
     await assert.rejects(
@@ -69,25 +77,29 @@ describe('the API server refuses', () => {
 });
 
 describe('the API server accepts', () => {
-  const ways: Record<string, object> = {
-    'a pod that asks by annotation': podIn('plain', { annotations: asks }),
-    'a pod that asks by label': podIn('plain', { labels: asks }),
-    'a pod of a namespace that asks, under the pod security level restricted': podIn(
-      'agents',
-      {},
-      { containers: [{ name: 'agent', image: 'registry.example/triage:1', securityContext: careful }] },
-    ),
+  const ways: Record<string, [manifest: object, level: CaptureLevel]> = {
+    'a pod that asks by annotation': [podIn('plain', { annotations: asks }), 'captured'],
+    'a pod that asks by label': [podIn('plain', { labels: asks }), 'captured'],
+    'a cooperative pod of a namespace that asks, under the pod security level restricted': [
+      podIn(
+        'agents',
+        {},
+        { containers: [{ name: 'agent', image: 'registry.example/triage:1', securityContext: careful }] },
+      ),
+      'cooperative',
+    ],
   };
-  for (const [sentence, manifest] of Object.entries(ways)) {
+  for (const [sentence, [manifest, level]] of Object.entries(ways)) {
     test(`${sentence}, with the sidecar in it`, async () => {
       const pod = await cluster.create(manifest);
-      assertInjected(pod);
+      assertInjected(pod, level);
       assert.deepEqual(JSON.parse(pod.metadata.annotations?.['outrider.dev/status'] ?? ''), {
-        level: 'cooperative',
+        level,
         image: settings.sidecar.image,
         stores: ['corp-vault'],
         volumes: [],
         placeholders: {},
+        destinations: level === 'captured' ? [] : null,
       });
     });
   }
@@ -97,7 +109,7 @@ describe('the API server accepts', () => {
     // Its own plugins run again after the first review, and mount the ServiceAccount's token in the new container.
     assert.deepEqual(
       cluster.outcomes.map(({ note }) => note),
-      ['injected: the pod asks for it', 'injected: the pod asks for it'],
+      ['injected: the pod asks for it', 'injected: the pod asks for it', 'whole'],
     );
     assert.ok(!mountsOf(pod, 'outrider').includes(tokenPath), 'the sidecar has the pod’s token (K-01)');
     assert.ok(mountsOf(pod, 'agent').includes(tokenPath));
@@ -106,7 +118,7 @@ describe('the API server accepts', () => {
     await cluster.create(podIn('plain', { annotations: asks }, { automountServiceAccountToken: false }));
     assert.deepEqual(
       cluster.outcomes.map(({ note }) => note),
-      ['injected: the pod asks for it'],
+      ['injected: the pod asks for it', 'whole'],
     );
   });
 
@@ -182,10 +194,12 @@ describe('the API server accepts', () => {
       return created.spec.containers[0]?.resources?.limits?.['cpu'] === undefined ? undefined : created;
     });
     assertInjected(pod);
-    assert.deepEqual(pod.spec.initContainers?.[0]?.resources, {
+    const resources = pod.spec.initContainers?.slice(0, 2).map((container) => container.resources);
+    const expected = {
       limits: { cpu: '500m', memory: '64Mi' },
       requests: { cpu: '10m', memory: '64Mi' },
-    });
+    };
+    assert.deepEqual(resources, [expected, expected]);
   });
 
   test('a pod with variables of its own, and warns of what was replaced (K-25)', async () => {
@@ -216,7 +230,7 @@ describe('with a hostile webhook', () => {
         assertInjected(pod);
         assert.deepEqual(
           pod.spec.initContainers?.map((container) => container.name),
-          ['outrider', name],
+          ['outrider-capture', 'outrider', name],
         );
         assert.ok(!mountsOf(pod, 'outrider').includes(tokenPath));
       } finally {

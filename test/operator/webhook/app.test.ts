@@ -24,6 +24,7 @@ const app = createWebhookApp({
       return namespace === 'unknown' ? null : {};
     },
     stores: () => [],
+    isInjected: async (_, name) => name === 'injected',
     destinations: () => [],
     credentials: () => [],
     policies: () => [],
@@ -122,7 +123,7 @@ describe('the webhook refuses', () => {
 
   test('every other path and method', async () => {
     assert.equal((await call('', '/mutate', 'GET')).status, 404);
-    assert.equal((await call('{}', '/validate')).status, 404);
+    assert.equal((await call('{}', '/validation')).status, 404);
   });
 
   test('a pod of a namespace that nobody knows', async () => {

@@ -24,8 +24,9 @@ after(async () => {
   await chart?.cluster.stop();
 });
 
-const read = (): Promise<Configuration> =>
-  chart.read<Configuration>('mutatingwebhookconfiguration', 'outrider');
+const kinds = ['mutatingwebhookconfiguration', 'validatingwebhookconfiguration'] as const;
+const read = (kind: (typeof kinds)[number] = 'mutatingwebhookconfiguration'): Promise<Configuration> =>
+  chart.read<Configuration>(kind, 'outrider');
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 describe('the patch of the caBundle', () => {
@@ -60,7 +61,7 @@ describe('the publisher', () => {
     });
   });
 
-  test('keeps the bundle in both entries: at first, after a rotation, and after somebody took it away', async () => {
+  test('keeps the bundle in every entry of both configurations: at first, after a rotation, and after somebody took it away', async () => {
     const authority = createFixedAuthority(['outrider.outrider-system.svc']);
     const failures: unknown[] = [];
     const stop = new AbortController();
@@ -74,15 +75,16 @@ describe('the publisher', () => {
     const running = publisher.run(stop.signal);
     const published = (what: string): Promise<unknown> =>
       waitFor({ what, timeoutMs: 5000 }, async () => {
-        const { webhooks } = await read();
-        return webhooks.every(({ clientConfig }) => clientConfig.caBundle === base64(authority.bundle()));
+        const entries = (await Promise.all(kinds.map(read))).flatMap(({ webhooks }) => webhooks);
+        return entries.every(({ clientConfig }) => clientConfig.caBundle === base64(authority.bundle()));
       });
     await published('the bundle');
     authority.renew();
     await published('the renewed bundle');
     const body = [{ op: 'remove', path: '/webhooks/1/clientConfig/caBundle' }];
-    const what = ['mutatingwebhookconfiguration', 'outrider', '--type=json', '-p', JSON.stringify(body)];
-    await chart.cluster.kubectl(['patch', ...what]);
+    for (const kind of kinds) {
+      await chart.cluster.kubectl(['patch', kind, 'outrider', '--type=json', '-p', JSON.stringify(body)]);
+    }
     await published('the bundle again');
     assert.deepEqual(failures, []);
 

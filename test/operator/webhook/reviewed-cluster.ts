@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import type { CaptureLevel } from '../../../policy/capture-plan.ts';
 import { idRange } from '../../../operator/injector/identity.ts';
 import type { Pod } from '../../../operator/injector/pod.ts';
 import { createWebhookApp, type AdmissionOutcome } from '../../../operator/webhook/app.ts';
@@ -10,7 +11,7 @@ import { waitFor } from '../../cluster/deadline.ts';
 import { settings } from '../../golden/cases.ts';
 import { createFixedAuthority, type FixedAuthority } from '../../support/fixed-authority.ts';
 import { installChart, type InstalledChart } from '../../support/installed-chart.ts';
-import { redirectWebhook } from '../../support/webhook-target.ts';
+import { redirectWebhooks } from '../../support/webhook-target.ts';
 
 export interface ReviewedCluster {
   readonly chart: InstalledChart;
@@ -28,7 +29,12 @@ export const asks = { 'outrider.dev/inject': 'true' };
 
 const namespaces: Record<string, Record<string, string>> = {
   plain: {},
-  agents: { 'outrider.dev/inject': 'enabled', 'pod-security.kubernetes.io/enforce': 'restricted' },
+  agents: {
+    'outrider.dev/inject': 'enabled',
+    'outrider.dev/capture': 'cooperative',
+    'pod-security.kubernetes.io/enforce': 'restricted',
+  },
+  strict: { 'outrider.dev/inject': 'enabled', 'pod-security.kubernetes.io/enforce': 'restricted' },
   lenient: { 'outrider.dev/inject': 'enabled', 'outrider.dev/opt-out': 'allowed' },
   limited: { 'outrider.dev/inject': 'enabled' },
 };
@@ -53,7 +59,10 @@ export interface ReviewedResources {
 }
 
 export async function startReviewedCluster(resources: ReviewedResources = {}): Promise<ReviewedCluster> {
-  const chart = await installChart();
+  const chart = await installChart({
+    images: { registry: 'registry.example' },
+    capture: { allowCooperative: true },
+  });
   const authority = createFixedAuthority(['localhost']);
   const outcomes: AdmissionOutcome[] = [];
   const failed = { namespace: '', pod: '', verdict: 'deny', durationMs: 0 } as const;
@@ -67,6 +76,16 @@ export async function startReviewedCluster(resources: ReviewedResources = {}): P
       cluster: {
         namespaceLabels: async (name) => namespaces[name] ?? null,
         stores: () => resources.stores ?? [store],
+        isInjected: async (namespace, name) => {
+          const pods = await chart.read<{ items: Pod[] }>(
+            'pods',
+            '-n',
+            namespace,
+            '-l',
+            'outrider.dev/injected=true',
+          );
+          return pods.items.some(({ metadata }) => metadata.name === name);
+        },
         destinations: () => resources.destinations ?? [],
         credentials: () => resources.credentials ?? [],
         policies: () => resources.policies ?? [],
@@ -87,7 +106,7 @@ export async function startReviewedCluster(resources: ReviewedResources = {}): P
     await chart.cluster.stop();
   };
   try {
-    await redirectWebhook(chart, `https://localhost:${port}/mutate`, authority.bundle());
+    await redirectWebhooks(chart, `https://localhost:${port}`, authority.bundle());
     for (const [name, labels] of Object.entries(namespaces)) {
       const manifest = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
       await chart.cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(manifest) });
@@ -139,8 +158,19 @@ export function mountsOf({ spec }: Pod, name: string): string[] {
     .flatMap(({ volumeMounts = [] }) => volumeMounts.map(({ mountPath }) => mountPath));
 }
 
-export function assertInjected(pod: Pod): void {
-  const [sidecar] = pod.spec.initContainers ?? [];
+/** Captured, but for pods of a namespace that is labelled otherwise. */
+export function assertInjected(pod: Pod, level: CaptureLevel = 'captured'): void {
+  const ours = [...(pod.spec.initContainers ?? [])];
+  if (level === 'captured') {
+    const capture = ours.shift();
+    assert.equal(capture?.name, 'outrider-capture');
+    assert.equal(capture?.['image'], settings.sidecar.image);
+    assert.deepEqual(
+      capture.volumeMounts?.map(({ name }) => name),
+      ['outrider-keys'],
+    );
+  }
+  const [sidecar] = ours;
   assert.equal(sidecar?.name, 'outrider');
   assert.equal(sidecar?.['restartPolicy'], 'Always');
   assert.equal(sidecar?.['image'], settings.sidecar.image);
