@@ -31,6 +31,7 @@ import { createRelay } from './relay.ts';
 import { createRequestBody } from './request-body.ts';
 import { dance, maxAssertionBytes, mayDance } from './token-dance.ts';
 import { endTrail, startTrail, timed, type Trail } from './trail.ts';
+import { createTurns } from './turns.ts';
 import type { Upstreams } from './upstream.ts';
 
 export interface ExchangeOptions {
@@ -73,6 +74,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
   const injecting = createInjecting(options);
   const bodies = createBodyReader(options);
   const memory = createBodyMemory(options.maxHeldBytes);
+  const turns = createTurns();
 
   return async (agent) => {
     const trail = startTrail(agent.message, agent.entry, level);
@@ -125,6 +127,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
         if (isRefusal(outcome)) return outcome;
         prefix = outcome;
         head = withBody(head, bodies.asNeeded(outcome, decision));
+        await turns.next(outcome.bytes.length);
         continue;
       }
       if (mayDance(head.request, decision, snapshot)) {

@@ -104,7 +104,9 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   /** What comes out of TLS, or was captured, as if it had been accepted here. */
   function serve(stream: Socket, entry: Entry): void {
-    connections.set(stream, { entry, current: null, waiting: [], slot: admitted.slotOf(stream) });
+    const slot = admitted.slotOf(stream);
+    slot.name();
+    connections.set(stream, { entry, current: null, waiting: [], slot });
     servers[0]?.emit('connection', stream);
   }
 
