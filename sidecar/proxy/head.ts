@@ -23,10 +23,8 @@ const defaultPorts = { https: 443, http: 80 } as const;
 
 export function readHead(message: IncomingMessage, entry: Entry): Head | Refusal {
   const { method = '', url = '', httpVersion } = message;
-  // Node reads `HTTP/2.0` and `HTTP/0.9` request lines as if they were HTTP/1.
-  if (httpVersion !== '1.1' && httpVersion !== '1.0') {
-    return refuse('request_malformed', 'The request is not of HTTP/1.1 or HTTP/1.0.');
-  }
+  const otherVersion = checkVersion(httpVersion);
+  if (otherVersion !== null) return otherVersion;
   if (url.length > maxTargetBytes) {
     return refuse(
       'target_too_long',
@@ -68,6 +66,12 @@ export function readHead(message: IncomingMessage, entry: Entry): Head | Refusal
     hasBody,
     placeholders,
   };
+}
+
+/** Node reads `HTTP/2.0` and `HTTP/0.9` request lines as if they were HTTP/1. */
+export function checkVersion(httpVersion: string): Refusal | null {
+  if (httpVersion === '1.1' || httpVersion === '1.0') return null;
+  return refuse('request_malformed', 'The request is not of HTTP/1.1 or HTTP/1.0.');
 }
 
 interface Place {

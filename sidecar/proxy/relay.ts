@@ -61,6 +61,7 @@ export function createRelay(options: RelayOptions): Relay {
   let controller: Dispatcher.DispatchController | null = null;
   let isOver = false;
   let status: number | null = null;
+  let interims = 0;
   let bytes = 0;
   let usage: Pick<UsageReader, 'push'> | null = null;
   /** While such an answer waits for another secret; that to a HEAD may end meanwhile, having no body to pause. */
@@ -137,7 +138,10 @@ export function createRelay(options: RelayOptions): Relay {
       else if (isOver) started.abort(new Error('over'));
     },
     onResponseStart: (_controller, answered, headers) => {
-      if (upstreamStatus.isInterim(answered) || isOver) return;
+      if (isOver) return;
+      if (upstreamStatus.isInterim(answered)) interims += 1;
+      if (interims > maxInterims || !upstreamStatus.isKnown(answered)) throw invalidAnswer('status');
+      if (upstreamStatus.isInterim(answered)) return;
       status = answered;
       if (upstreamStatus.mayBeRotated(answered, inject)) hold(answered, headers).catch(onFailure);
       else writeHead(answered, headers);
@@ -170,13 +174,29 @@ function withoutContent(status: number): string[] {
 
 type IncomingHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
+/** undici bounds the bytes of names and values together, which 60,000 empty headers keep to. Envoy takes 100. */
+const maxHeaders = 256;
+/** An answer is announced by a handful of them, if by any; without end they would keep us reading (H-07). */
+const maxInterims = 32;
+
+function countOf(headers: IncomingHeaders): number {
+  let count = 0;
+  for (const name in headers) count += Array.isArray(headers[name]) ? headers[name].length : 1;
+  return count;
+}
+
+function invalidAnswer(what: string): Error {
+  return Object.assign(new Error(what), { code: 'HPE_INVALID' });
+}
+
 /** @throws {Error} with a code that reads as an invalid answer. */
 function relayedHeaders(status: number, headers: IncomingHeaders): string[] {
   const coding = headers['transfer-encoding'];
   // undici undoes `chunked` alone; another coding would lose its label here.
   if (coding !== undefined && (typeof coding !== 'string' || coding.toLowerCase() !== 'chunked')) {
-    throw Object.assign(new Error('transfer coding'), { code: 'HPE_INVALID_TRANSFER_ENCODING' });
+    throw invalidAnswer('transfer coding');
   }
+  if (countOf(headers) > maxHeaders) throw invalidAnswer('number of headers');
   const named = String(headers.connection ?? '').toLowerCase();
   const listed = named === '' || named === 'close' || named === 'keep-alive' ? [] : named.split(/[\s,]+/);
   const relayed: string[] = [];

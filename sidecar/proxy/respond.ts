@@ -120,6 +120,8 @@ export function encodeProblem(problem: Problem): string {
 
 /** Statuses of an upstream's answer that change how it is passed on. */
 export const upstreamStatus = {
+  /** RFC 9110 section 15: there are no others. */
+  isKnown: (status: number): boolean => status >= 100 && status < 600,
   /** Before the answer proper: we answer `Expect` ourselves and pass none of them on. */
   isInterim: (status: number): boolean => status < 200,
   /**

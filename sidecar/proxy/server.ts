@@ -79,6 +79,8 @@ interface Connection {
   /** The exchange under way. */
   current: Agent | null;
   readonly waiting: Agent[];
+  /** An answer said that it closes: whatever is behind is no request, however much of it Node still parses. */
+  isOver: boolean;
   readonly slot: Slot;
 }
 
@@ -117,7 +119,13 @@ export function createProxy(options: ProxyOptions): Proxy {
     server.timeout = idleTimeoutMs;
     server.on('connection', (socket: Socket) => {
       if (connections.has(socket) || !admitted.admit(socket)) return;
-      connections.set(socket, { entry: absolute, current: null, waiting: [], slot: admitted.slotOf(socket) });
+      connections.set(socket, {
+        entry: absolute,
+        current: null,
+        waiting: [],
+        isOver: false,
+        slot: admitted.slotOf(socket),
+      });
     });
     server.on('request', enqueue);
     server.on('checkContinue', enqueue);
@@ -134,6 +142,9 @@ export function createProxy(options: ProxyOptions): Proxy {
       message.socket.destroy();
       return;
     }
+    if (connection.isOver) return;
+    // Node drops what came in one piece with such a request, so that it might go on in the middle of the next one.
+    if (message.headers.upgrade !== undefined) response.shouldKeepAlive = false;
     connection.waiting.push({ message, response, entry: connection.entry });
     if (connection.current === null) void work(connection);
   }
@@ -144,7 +155,8 @@ export function createProxy(options: ProxyOptions): Proxy {
       connection.current = next;
       // Cannot fail but by a defect, which must not end the streams of others.
       await handle(next).catch(() => connection.current?.message.socket.destroy());
-      if (!next.response.shouldKeepAlive || next.message.socket.destroyed) connection.waiting.length = 0;
+      connection.isOver = !next.response.shouldKeepAlive || next.message.socket.destroyed;
+      if (connection.isOver) connection.waiting.length = 0;
     }
     connection.current = null;
     connection.slot.release();
@@ -153,6 +165,10 @@ export function createProxy(options: ProxyOptions): Proxy {
   function openTunnel(message: IncomingMessage, stream: Duplex, early: Buffer): void {
     stream.on('error', () => {});
     const connection = connections.get(message.socket);
+    if (connection?.isOver === true) {
+      stream.end(() => stream.destroy());
+      return;
+    }
     const entry = connection?.entry ?? absolute;
     connection?.slot.name();
     const refusal =
@@ -173,6 +189,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       socket.destroy();
       return;
     }
+    if (connection.isOver) return;
     const refusal =
       error.code === 'HPE_HEADER_OVERFLOW'
         ? refuse('headers_too_large', 'The request has more than 64 KiB of headers.')

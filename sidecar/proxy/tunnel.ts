@@ -7,7 +7,7 @@ import type { Server } from 'node:tls';
 import { parseAuthority, type Authority } from '../../policy/canonical.ts';
 import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
 import type { CreateHandshakes } from './handshake.ts';
-import { spell } from './head.ts';
+import { checkVersion, spell } from './head.ts';
 import { connectionEstablished } from './respond.ts';
 
 export interface Tunnels {
@@ -40,6 +40,8 @@ export function createTunnels({ handshakes, relay }: TunnelOptions): Tunnels {
 
   return {
     open: (message, socket, early) => {
+      const otherVersion = checkVersion(message.httpVersion);
+      if (otherVersion !== null) return otherVersion;
       const target = parseAuthority(message.url ?? '', null);
       if (isRefusal(target)) return target;
       // Bytes that belong to a body of CONNECT would be taken for the start of TLS (RFC 9110 section 9.3.6).

@@ -16,6 +16,9 @@ const packageOf = {
   buildah: 'buildah',
   busybox: 'busybox-static',
   curl: 'curl',
+  nginx: 'nginx-light',
+  haproxy: 'haproxy',
+  apache2: 'apache2-bin',
   mount: 'mount',
 } as const satisfies Record<string, string>;
 

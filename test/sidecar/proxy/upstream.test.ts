@@ -280,7 +280,7 @@ describe('H-07: an answer', () => {
   const ok = (body: string): string => `${head}Content-Length: ${body.length}\r\n\r\n${body}`;
 
   test('behind interim ones is passed on without them', async () => {
-    const hints = 'HTTP/1.1 103 Early Hints\r\nLink: </s>\r\n\r\n'.repeat(50);
+    const hints = 'HTTP/1.1 103 Early Hints\r\nLink: </s>\r\n\r\n'.repeat(20);
     const origin = await rawOrigin((socket) => socket.write(hints + ok('real')));
     await withProxy({ origin }, async (get) => {
       const answer = await get();
