@@ -1,6 +1,6 @@
 // The rules that lead an agent's connections to the sidecar and end all others: one table for IPv4 and IPv6, in the JSON
 // of nft (libnftables-json(5)), since the kernel's own account of them comes back in the same form and can be compared.
-// What it looks like in nft's language: test/golden/capture/rules.nft.
+// What it looks like in nft's language: test/sidecar/capture/rules.nft.
 //
 //   an agent's packet      redirection (nat)                    guard (filter)         fence (leaving the pod)
 //   to the pod itself      -                                    accepted               never seen, or dropped

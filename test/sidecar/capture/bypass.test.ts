@@ -89,15 +89,25 @@ const ways: Readonly<Record<string, readonly Attempt[]>> = {
 /** Of a protocol that is not in this kernel, and of an option that needs a capability. */
 const notForAgents = new Set(['EPROTONOSUPPORT', 'ESOCKTNOSUPPORT', 'EPERM']);
 
-describe('a captured pod without its sidecar (K-15)', { skip: nodeSkipReason() ?? false }, () => {
+async function startScene(): Promise<Namespaces> {
+  const namespaces = await createNamespaces();
+  await namespaces.listen('world', { hosts: '::', tcp: worldTcp.join(), udp: worldUdp.join() });
+  return namespaces;
+}
+
+async function captured(namespaces: Namespaces): Promise<void> {
+  const outcome = await namespaces.capture(sidecar, plan);
+  assert.ok('report' in outcome, JSON.stringify(outcome));
+}
+
+describe('a pod that is not captured', { skip: nodeSkipReason() ?? false }, () => {
   let namespaces: Namespaces;
   before(async () => {
-    namespaces = await createNamespaces();
-    await namespaces.listen('world', { hosts: '::', tcp: worldTcp.join(), udp: worldUdp.join() });
+    namespaces = await startScene();
   });
   after(() => namespaces?.close());
 
-  test('reaches the world in each of these ways before it is captured, so that there is something to see', async (context) => {
+  test('reaches the world in each of these ways, so that there is something to see', async (context) => {
     const all = Object.values(ways).flat();
     for (const [how = '', attempts = []] of Object.entries(Object.groupBy(all, (each) => each.how))) {
       await namespaces.forget();
@@ -114,9 +124,16 @@ describe('a captured pod without its sidecar (K-15)', { skip: nodeSkipReason() ?
       await namespaces.attempt(user, on('udp', world, [123])),
       world.map(() => 'world 123'),
     );
-    const outcome = await namespaces.capture(sidecar, plan);
-    assert.ok('report' in outcome, JSON.stringify(outcome));
   });
+});
+
+describe('a captured pod without its sidecar (K-15)', { skip: nodeSkipReason() ?? false }, () => {
+  let namespaces: Namespaces;
+  before(async () => {
+    namespaces = await startScene();
+    await captured(namespaces);
+  });
+  after(() => namespaces?.close());
 
   for (const [who, identity] of Object.entries(agents)) {
     for (const [what, attempts] of Object.entries(ways)) {
@@ -129,6 +146,20 @@ describe('a captured pod without its sidecar (K-15)', { skip: nodeSkipReason() ?
       });
     }
   }
+
+  test('keeps root without capabilities from becoming the sidecar, which the kernel would let pass (K-11)', async () => {
+    const become = [
+      'setpriv',
+      `--reuid=${sidecar.uid}`,
+      `--regid=${sidecar.gid}`,
+      '--clear-groups',
+      'id',
+      '-u',
+    ];
+    assert.equal(await namespaces.run('pod', become), `${sidecar.uid}\n`);
+    const agent = ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs'];
+    await assert.rejects(namespaces.run('pod', [...agent, ...become]), /Operation not permitted/);
+  });
 
   test('fails at once, not by a time-out', async () => {
     const tcp = await namespaces.attempt(user, on('tcp', world, [443, 80, 22]));
@@ -175,7 +206,7 @@ describe('a captured pod without its sidecar (K-15)', { skip: nodeSkipReason() ?
     const attempts = on('tcp', world, [443, 22, 8443]).concat(on('udp', world, [53, 123]));
     const trying = Promise.all([1, 2, 3, 4].map(() => namespaces.attempt(user, attempts)));
     for (let run = 0; run < 5; run += 1) {
-      assert.ok('report' in (await namespaces.capture(sidecar, plan)));
+      await captured(namespaces);
     }
     await trying;
     assert.equal(await namespaces.arrived(), 0);
@@ -185,9 +216,8 @@ describe('a captured pod without its sidecar (K-15)', { skip: nodeSkipReason() ?
 describe('a captured pod with listeners in place of its sidecar', { skip: nodeSkipReason() ?? false }, () => {
   let namespaces: Namespaces;
   before(async () => {
-    namespaces = await createNamespaces();
-    await namespaces.listen('world', { hosts: '::', tcp: worldTcp.join(), udp: worldUdp.join() });
-    assert.ok('report' in (await namespaces.capture(sidecar, plan)));
+    namespaces = await startScene();
+    await captured(namespaces);
     const planned = [...plan.ports, ...plan.relays].map(({ listener }) => listener);
     const tcp = [capturePorts.tls, capturePorts.http, capturePorts.dns, ...planned].join();
     await namespaces.listen('pod', { hosts: '127.0.0.1,::1', tcp, udp: `${capturePorts.dns}`, by: sidecar });
@@ -270,7 +300,7 @@ describe('a captured pod with listeners in place of its sidecar', { skip: nodeSk
     const far = await namespaces.listen('world', { hosts: '::', tcp: '443,22' });
     let said = '';
     far.stdout?.on('data', (chunk: string) => (said += chunk));
-    assert.ok('report' in (await namespaces.capture(sidecar, plan)));
+    await captured(namespaces);
     for (const address of [worldFour[0] ?? '', worldSix[0] ?? '']) {
       said = '';
       const script = `require('net').connect(443, '${address}').on('data', (d) => console.log(String(d)))`;

@@ -1,9 +1,11 @@
 // The init container: what it refuses to call captured, and what it leaves when it does.
 
 import assert from 'node:assert/strict';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { encodePlan, maxPlannedPorts, maxRelays, type CapturePlan } from '../../../policy/capture-plan.ts';
 import type { NftObject } from '../../../sidecar/capture/nft-rule.ts';
 import { readCaptureReport, writeCaptureReport } from '../../../sidecar/capture/report.ts';
@@ -180,6 +182,17 @@ describe('the init container that captures a pod', { skip: nodeSkipReason() ?? f
         { level: 'captured', plan: encodePlan(plan), families: ['four', 'six'], at: '' },
       );
     }
+  });
+
+  test('writes what rules.nft shows, for people to read', async (context) => {
+    const { stdout: version } = await promisify(execFile)('/usr/sbin/nft', ['--version']);
+    const shown = readFileSync(join(import.meta.dirname, 'rules.nft'), 'utf8');
+    // Each version has words of its own for the same.
+    if (!shown.startsWith(`# As listed by ${version.split(' (')[0]}`))
+      return context.skip(`written with another ${version}`);
+    assert.ok('report' in (await namespaces.capture(sidecar, plan)));
+    const listed = await namespaces.run('pod', ['nft', '--stateless', 'list', 'table', 'inet', 'outrider']);
+    assert.equal(listed, shown.slice(shown.indexOf('\n') + 1));
   });
 
   test('takes the largest plan that there is', async (context) => {

@@ -4,6 +4,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { readlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -68,13 +69,14 @@ const counting = `table inet arrivals { counter arrived {}; chain prerouting {
 export async function createNamespaces(): Promise<Namespaces> {
   await requireCommands(['ip', 'nft', 'setpriv'], { '/usr/bin/python3': 'python3' });
   const directory = mkdtempSync(join(tmpdir(), 'outrider-capture-'));
-  const names = { pod: `outrider-pod-${process.pid}`, world: `outrider-world-${process.pid}` };
   const children: ChildProcess[] = [];
   const env = { PATH: searchPath() };
+  const keepers = { pod: await keepNamespace(env), world: await keepNamespace(env) };
+  const enter = (where: Where): string[] => [`--net=/proc/${keepers[where].pid}/ns/net`, '--'];
 
   const run: Namespaces['run'] = async (where, command) => {
     const options = { env, timeout: 60_000, maxBuffer: 16 * 1024 * 1024 };
-    return (await execute('ip', ['netns', 'exec', names[where], ...command], options)).stdout;
+    return (await execute('nsenter', [...enter(where), ...command], options)).stdout;
   };
   const asAgent = ({ uid, gid }: Identity): string[] => [
     'setpriv',
@@ -86,39 +88,24 @@ export async function createNamespaces(): Promise<Namespaces> {
     '--no-new-privs',
   ];
   const start: Namespaces['start'] = (where, command, by) => {
-    const whole = ['netns', 'exec', names[where], ...(by === undefined ? [] : asAgent(by)), ...command];
-    const child = spawn('ip', whole, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    const whole = [...enter(where), ...(by === undefined ? [] : asAgent(by)), ...command];
+    const child = spawn('nsenter', whole, { env, stdio: ['ignore', 'pipe', 'inherit'] });
     children.push(child);
     return child;
   };
   const close = async (): Promise<void> => {
-    for (const child of children) {
+    for (const child of [...children, ...Object.values(keepers)]) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       child.kill('SIGKILL');
       await once(child, 'exit');
-    }
-    for (const name of Object.values(names)) {
-      await execute('ip', ['netns', 'delete', name], { env }).catch(() => undefined);
     }
     rmSync(directory, { recursive: true, force: true });
   };
 
   try {
-    for (const name of Object.values(names)) await execute('ip', ['netns', 'add', name], { env });
-    const link = [
-      'link',
-      'add',
-      'name',
-      'far0',
-      'netns',
-      names.world,
-      'type',
-      'veth',
-      'peer',
-      'name',
-      'eth0',
-    ];
-    await execute('ip', [...link, 'netns', names.pod], { env });
+    const ends = ['name', 'far0', 'netns', `${keepers.world.pid}`, 'type', 'veth'];
+    const peer = ['peer', 'name', 'eth0', 'netns', `${keepers.pod.pid}`];
+    await execute('ip', ['link', 'add', ...ends, ...peer], { env });
     for (const [where, lines] of Object.entries(setup)) {
       for (const line of lines) await run(where as Where, line.split(' '));
     }
@@ -165,6 +152,19 @@ export async function createNamespaces(): Promise<Namespaces> {
       return child;
     },
   };
+}
+
+/**
+ * It is there as long as its first process, which ends with ours, whatever ends that. Without a name, since `ip netns` would
+ * leave a mount on the host.
+ */
+async function keepNamespace(env: NodeJS.ProcessEnv): Promise<ChildProcess> {
+  const child = spawn('unshare', ['--net', 'cat'], { env, stdio: ['pipe', 'ignore', 'inherit'] });
+  await waitFor({ what: 'a network namespace', timeoutMs: 5_000 }, async () => {
+    const [its, ours] = await Promise.all([child.pid, 'self'].map((pid) => readlink(`/proc/${pid}/ns/net`)));
+    return its !== ours;
+  });
+  return child;
 }
 
 /** As containerd leaves a pod's: ping sockets are allowed. And a first packet may hold data without a cookie. */
