@@ -13,6 +13,7 @@ import type { Agents } from '../control/agents.ts';
 import type { Aggregates } from '../control/aggregates.ts';
 import type { Informers, RawResource } from '../kube/informers.ts';
 import type { DesiredStatus } from '../kube/status.ts';
+import { findUnreached } from './destination-shortfall.ts';
 import { gatherContext } from './references.ts';
 import { statusInForce, statusOfUnreadable, type CountingAgent } from './policy-status.ts';
 
@@ -38,6 +39,7 @@ export function createPolicyDecision({
       context: gatherContext(informers, namespace),
       agents: agents.pods(namespace).map((pod) => ({
         agent: agents.agentOf(pod),
+        injected: pod.injected,
         counted: () => aggregates.shadowOf(pod.metadata.uid ?? '', name, false),
       })),
       nowMs: Date.now(),
@@ -68,7 +70,14 @@ function decide(object: RawResource, { context, agents }: PolicyFacts): DesiredS
   return statusInForce({
     spec: policy.spec,
     selected,
-    findings: checkPolicy(object, context),
+    findings: [
+      ...checkPolicy(object, context),
+      ...findUnreached(
+        policy.spec,
+        context,
+        selected.map(({ injected = null }) => injected),
+      ),
+    ],
   });
 }
 

@@ -5,6 +5,7 @@ import type { ShadowCounts } from '../../policy/contract.ts';
 import type { Finding } from '../../policy/parse.ts';
 import type { ReadPolicy } from '../../policy/read-policy.ts';
 import type { Agent } from '../../policy/selection.ts';
+import type { InjectionStatus } from '../injector/annotations.ts';
 import type { DesiredStatus } from '../kube/status.ts';
 import { conditionsOf, splitFindings, type Cause } from './conditions.ts';
 
@@ -12,6 +13,8 @@ export interface CountingAgent {
   readonly agent: Agent;
   /** What its sidecar counted of the policy in shadow; null when it has counted nothing. */
   readonly counted: () => ShadowCounts | null;
+  /** What the webhook did to its pod; null or absent where that cannot be told. */
+  readonly injected?: InjectionStatus | null;
 }
 
 export interface PolicyInForce {
