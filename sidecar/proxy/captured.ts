@@ -45,6 +45,8 @@ export interface Captured {
 const handshakeByte = 0x16;
 /** As for a head and a handshake, whose deadlines begin after it. */
 const firstByteTimeoutMs = 10_000;
+/** As of connections to the proxy port: what an agent does not read waits here. */
+const highWaterMark = 16 * 1024;
 
 type Accept = (socket: Socket) => void;
 
@@ -87,7 +89,7 @@ export function createCaptured(options: CapturedOptions): Captured {
     let chosen = port;
     for (const host of hosts) {
       // A relay passes on that the agent has said all; HTTP and TLS see to that end themselves.
-      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      const server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark }, (socket) => {
         if (admit(socket)) accept(socket);
       });
       servers.push(server);
