@@ -94,8 +94,9 @@ function readQuery(query: Buffer): DnsMessage | null {
 
 /** Names with an underscore or a byte of no letter are no hosts, so no rule can know them; nor is an address a name. */
 function hostOf(name: string): string | null {
+  if (!/[a-z]/i.test(name) || name.startsWith('[')) return null;
   const read = canonicalHost(name);
-  return 'host' in read && !/^[\d.]+$/.test(read.host) ? read.host : null;
+  return 'host' in read ? read.host : null;
 }
 
 interface Content {

@@ -133,3 +133,22 @@ describe('K-21: a public name of what the sidecar itself uses', () => {
     });
   }
 });
+
+describe('K-31: a public name that leads into the cluster', () => {
+  const ruleset: Ruleset = {
+    ...emptyRuleset({ namespace: 'research', serviceAccount: 'triage' }),
+    clusterRanges: ['34.118.224.0/20', '2600:1f18::/56'],
+  };
+  for (const addresses of [['34.118.224.10'], ['8.8.8.8', '34.118.239.255'], ['2600:1f18::a']]) {
+    test(`${addresses.join(' and ')} is refused`, async () => {
+      const { dial } = createEgress({
+        resolver: { resolve: () => Promise.resolve(addresses) },
+        ruleset: () => ruleset,
+      });
+      await assert.rejects(
+        dial({ host: 'api.example.com', port: 443, scheme: 'https', destination: null }),
+        (error: ConnectError) => error.refusal.reason === 'destination_blocked',
+      );
+    });
+  }
+});

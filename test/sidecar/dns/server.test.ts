@@ -53,6 +53,33 @@ describe('the name server of agents', () => {
       }
     });
 
+    test('N-10: what is an address, or no host, is never a name, whatever rules say of it', async () => {
+      const every = createDnsServer({
+        knows: () => 'known',
+        addressOf: syntheticAddress,
+        families: ['four'],
+      });
+      const { port: at } = await every.listen(0, ['127.0.0.1']);
+      try {
+        for (const name of [
+          '127.0.0.1',
+          '10.96.0.1',
+          '[::1]',
+          '0x7f.1',
+          '2130706433',
+          '_dmarc.a',
+          'a b.example',
+          '-a',
+          '',
+        ]) {
+          assert.equal((await askUdp(at, query({ name })))?.rcode, 3, name);
+        }
+        assert.equal((await askUdp(at, query({ name: 'a.example' })))?.counts[1], 1);
+      } finally {
+        await every.close();
+      }
+    });
+
     test('a name is undecided while no policy is fresh', async () => {
       assert.equal((await askUdp(port, query({ name: 'later.example' })))?.rcode, 2);
       await assert.rejects(resolver().resolve4('later.example'), { code: 'ESERVFAIL' });
