@@ -107,8 +107,9 @@ export function createProxy(options: ProxyOptions): Proxy {
   /** What comes out of TLS, or was captured, as if it had been accepted here. */
   function serve(stream: Socket, entry: Entry): void {
     const slot = admitted.slotOf(stream);
-    slot.name();
-    connections.set(stream, { entry, current: null, waiting: [], slot });
+    // Of plain HTTP nothing was heard yet, as on the proxy port.
+    if (entry.kind !== 'captured_http') slot.name();
+    connections.set(stream, { entry, current: null, waiting: [], isOver: false, slot });
     servers[0]?.emit('connection', stream);
   }
 
