@@ -33,8 +33,11 @@ export interface Upstreams {
  * wait 10 minutes by default.
  */
 const silenceTimeoutMs = 600_000;
-/** The agent may send as much; Node's and undici's own limit is 16 KiB. */
-const maxHeaderBytes = 64 * 1024;
+/**
+ * Node's and undici's own limit too. undici keeps a buffer for each name and value, so that a head of the shortest takes a
+ * hundred times its length of the heap: at 64 KiB, a dozen of them ended the process.
+ */
+const maxHeaderBytes = 16 * 1024;
 /** As many as agents can have connections to us, so that none waits for another's. */
 const maxConnections = 512;
 /** A grant of `**` can name any number of hosts; each idle pool costs some KiB. */
