@@ -6,6 +6,7 @@ import type { Authority } from '../../policy/canonical.ts';
 import type { CaptureLevel, PlannedRelay } from '../../policy/capture-plan.ts';
 import { isDecided } from '../../policy/decide.ts';
 import type { Decision } from '../../policy/decision.ts';
+import { reasons } from '../../policy/reasons.ts';
 import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
 import { noBody, type CanonicalRequest } from '../../policy/request.ts';
 import { canonicalJson, type RulesetDestination } from '../../policy/ruleset.ts';
@@ -69,7 +70,7 @@ export function createTcpRelay(options: TcpRelayOptions): TcpRelay {
     let refusal: Refusal | null;
     try {
       refusal =
-        host === null ? refuseUnnamed() : await forward(client, requestOf(host, port), charging, trail);
+        host === null ? refuseUnnamed(trail) : await forward(client, requestOf(host, port), charging, trail);
     } catch (error) {
       trail.errorCode = asSidecarError(error).code;
       refusal = refuse('sidecar_failed', 'Outrider failed to relay the connection.');
@@ -98,6 +99,15 @@ export function createTcpRelay(options: TcpRelayOptions): TcpRelay {
       if (spent !== null) return refuseSpent(granted.decision, spent, trail);
       if (snapshots.current() === granted.snapshot) return relay(client, request, granted, charging, trail);
     }
+  }
+
+  /** Of a destination that was planned for the pod and is not in the ruleset, which has the names. */
+  function refuseUnnamed(trail: Trail): Refusal {
+    const snapshot = snapshots.current();
+    if (snapshot === null || !snapshots.fresh()) return refuseStale();
+    trail.revision = snapshot.revision;
+    if (snapshot.ruleset.halt !== null) return refuse('halted', reasons.halted);
+    return refuse('no_grant', 'No rule of this agent names the AgentDestination that the connection is for.');
   }
 
   function grant(request: CanonicalRequest, trail: Trail): Granted | Refusal {
@@ -255,10 +265,6 @@ function requestOf(host: string, port: number): CanonicalRequest {
     body: noBody,
     placeholder: null,
   };
-}
-
-function refuseUnnamed(): Refusal {
-  return refuse('no_grant', 'No rule of this agent names the AgentDestination that the connection is for.');
 }
 
 function refuseUngovernable(): Refusal {

@@ -18,7 +18,7 @@ import {
   type Origin,
   type TestCa,
 } from './origin.ts';
-import { compose, composeWith, expectClosed, openSocket, send } from './raw-client.ts';
+import { compose, composeWith, expectClosed, openSocket, openTunnel, send } from './raw-client.ts';
 
 // What comes by the listeners that netfilter redirects to. Refused requests are in refused-requests.test.ts.
 
@@ -274,6 +274,31 @@ describe('N-07: a ClientHello', () => {
     await closed(socket);
     assert.equal((await fixture.record()).refusal?.reason, 'tls_handshake_failed');
   });
+});
+
+describe('N-13, K-21: a port of the sidecar is dialled for nobody', () => {
+  for (const listener of ['proxy', 'tls', 'http', 'planned'] as const) {
+    for (const entry of ['absolute', 'connect'] as const) {
+      for (const scheme of ['https', 'http'] as const) {
+        if (entry === 'connect' && scheme === 'http') continue;
+        test(`neither ${listener} over ${scheme}, asked for by ${entry}`, async () => {
+          const port = { proxy: fixture.port, ...ports() }[listener];
+          const own = `${originName}:${port}`;
+          fixture.swap({
+            grants: [{ policy: 'team', name: 'any', action: 'Allow', destination: 'own' }],
+            destinations: { own: { names: [originName], port, scheme, cidrs: ['127.0.0.0/8'] } },
+          });
+          const socket =
+            entry === 'connect' ? await openTunnel(fixture, port) : await openSocket(fixture.port);
+          const target = entry === 'connect' ? '/x' : `${scheme}://${own}/x`;
+          const answer = await send(socket, compose('GET', own, target));
+          assert.deepEqual([answer.status, answer.problem?.code], [403, 'destination_blocked']);
+          assert.equal(fixture.records.length, 1);
+          socket.destroy();
+        });
+      }
+    }
+  }
 });
 
 describe('N-08: bytes of no HTTP', () => {

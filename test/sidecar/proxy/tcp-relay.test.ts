@@ -149,6 +149,10 @@ describe('a captured connection is reset, nothing is dialled, and one record say
   const cases: Record<string, [ruleset: Partial<Ruleset>, reason: string]> = {
     'without a grant': [{ grants: [] }, 'no_grant'],
     'of a destination that no rule names': [{ grants: [], destinations: {} }, 'no_grant'],
+    'of a destination that no rule names, of an agent that is halted': [
+      { grants: [], destinations: {}, halt: { policy: 'stop' } },
+      'halted',
+    ],
     'that a guard denies': [{ guards: [{ policy: 'all', name: 'no', action: 'Deny' }] }, 'denied_by_rule'],
     'of an agent that is halted': [{ halt: { policy: 'stop' } }, 'halted'],
     'that needs an approval': [{ grants: [{ ...grant, action: 'RequireApproval' }] }, 'approval_required'],
@@ -197,6 +201,9 @@ describe('a captured connection is reset, nothing is dialled, and one record say
 
   test('while the policy is stale', async () => {
     fixture.setFresh(false);
+    assert.equal(await endingOfNew(), 'ECONNRESET');
+    assert.equal(reasonOf(await fixture.record()), 'policy_stale');
+    fixture.swap({ grants: [], destinations: {} });
     assert.equal(await endingOfNew(), 'ECONNRESET');
     assert.equal(reasonOf(await fixture.record()), 'policy_stale');
   });
