@@ -3,8 +3,10 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:tls';
 import { createWebhookApp, type AdmissionOutcome } from '../../../operator/webhook/app.ts';
+import type { PatchOperation } from '../../../operator/injector/patch.ts';
 import { callHttps, type HttpsAnswer } from '../../cluster/https-call.ts';
 import { countingIds, settings } from '../../golden/cases.ts';
+import { applyPatch } from '../../support/apply-patch.ts';
 import { createFixedAuthority } from '../../support/fixed-authority.ts';
 
 const secret = 'hvs.CANARY';
@@ -24,7 +26,10 @@ const app = createWebhookApp({
       return namespace === 'unknown' ? null : {};
     },
     stores: () => [],
-    isInjected: async (_, name) => name === 'injected',
+    isInjected: async (_, name) => {
+      if (name === 'unknown') throw new Error(`token ${secret}`);
+      return name === 'injected';
+    },
     destinations: () => [],
     credentials: () => [],
     policies: () => [],
@@ -110,6 +115,85 @@ describe('the webhook answers 400 to', () => {
       assert.match(text, says);
     });
   }
+});
+
+describe('the validating webhook answers 400 to', () => {
+  const connect = { operation: 'CONNECT', subResource: 'portforward', name: 'triage' };
+  const bodies: Record<string, { request: object; says: RegExp }> = {
+    'a deletion': { request: { operation: 'DELETE' }, says: /request\.operation/ },
+    'another subresource of a change': {
+      request: { operation: 'UPDATE', subResource: 'resize', oldObject: agent },
+      says: /request\.subResource/,
+    },
+    'a change without what was before': {
+      request: { operation: 'UPDATE' },
+      says: /request\.oldObject|cannot be read/,
+    },
+    'a connection to something else': {
+      request: { ...connect, subResource: 'log' },
+      says: /request\.subResource/,
+    },
+    'a connection without a name': { request: { ...connect, name: '' }, says: /request\.name/ },
+    'another resource': {
+      request: { resource: { group: 'apps', version: 'v1', resource: 'deployments' } },
+      says: /request\.resource/,
+    },
+  };
+  for (const [sentence, { request, says }] of Object.entries(bodies)) {
+    test(sentence, async () => {
+      const { status, text } = await call(JSON.stringify(reviewOf(agent, request)), '/validate');
+      assert.equal(status, 400, text);
+      assert.match(text, says);
+    });
+  }
+});
+
+describe('the validating webhook', () => {
+  const judge = async (review: object): Promise<Record<string, unknown>> => {
+    const { status, text } = await call(JSON.stringify(review), '/validate');
+    assert.equal(status, 200, text);
+    return (JSON.parse(text) as { response: Record<string, unknown> }).response;
+  };
+  const injected = async (): Promise<object> => {
+    const { patch } = await ask(reviewOf(agent));
+    const operations = JSON.parse(Buffer.from(String(patch), 'base64').toString()) as PatchOperation[];
+    return applyPatch(agent, operations);
+  };
+
+  test('lets what the mutating one wrote pass, and never patches', async () => {
+    assert.deepEqual(await judge(reviewOf(await injected())), {
+      uid: 'f3a1',
+      allowed: true,
+      auditAnnotations: { verdict: 'whole' },
+    });
+  });
+
+  test('refuses a pod that asked and has no sidecar (K-34)', async () => {
+    const response = await judge(reviewOf(agent));
+    assert.equal(response['allowed'], false);
+    assert.match(
+      JSON.stringify(response['status']),
+      /spec\.initContainers must begin with outrider-capture, outrider/,
+    );
+    assert.deepEqual(response['auditAnnotations'], { verdict: 'refused: not what was injected' });
+  });
+
+  test('answers 500, without the cause, when nobody can tell whether a pod is an agent’s (S-13)', async () => {
+    const request = { operation: 'CONNECT', subResource: 'portforward', name: 'unknown' };
+    const { status, text } = await call(JSON.stringify(reviewOf(null, request)), '/validate');
+    assert.equal(status, 500);
+    assert.deepEqual(JSON.parse(text), { message: 'the review failed' });
+  });
+
+  test('answers 99 of 100 reviews within 100 ms (I11; the budget is 20 ms)', async (t) => {
+    const review = reviewOf(await injected());
+    outcomes.length = 0;
+    for (let count = 0; count < 300; count++) await judge(review);
+    const durations = outcomes.map(({ durationMs }) => durationMs).toSorted((a, b) => a - b);
+    const p99 = durations[Math.floor(durations.length * 0.99)] ?? Infinity;
+    t.diagnostic(`p99 of a review: ${p99.toFixed(2)} ms`);
+    assert.ok(p99 < 100, `${p99} ms`);
+  });
 });
 
 describe('the webhook refuses', () => {
