@@ -1,5 +1,4 @@
-// DNS messages: of any bytes, of valid messages with bytes changed, and of names that point into one another. Runs as long
-// as FUZZ_SECONDS says (default 4, shared by the parts); FUZZ_SEED repeats a run.
+// DNS messages: of any bytes, of valid messages with bytes changed, and of names that point into one another.
 
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
@@ -17,18 +16,10 @@ import {
   type DnsMessage,
   type DnsRecord,
 } from '../../sidecar/dns/message.ts';
+import { fuzzBounds } from './bounds.ts';
 
-const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31);
+/** Properties of this file, which share its time. */
 const parts = 5;
-const limitMs = (Number(process.env['FUZZ_SECONDS'] ?? 4) * 1000) / parts;
-const bounds = {
-  seed,
-  numRuns: Number.MAX_SAFE_INTEGER,
-  interruptAfterTimeLimit: limitMs,
-  markInterruptAsFailure: false,
-  // Shrinking may take longer than the run.
-  endOnFailure: false,
-} as const;
 
 /** Node reads at most this long at a time without anybody else being served. */
 const maxParseMs = 50;
@@ -210,8 +201,8 @@ function readOnce(bytes: Buffer): DnsMessage | null {
   }
 }
 
-describe(`DNS messages, FUZZ_SEED=${seed}`, () => {
-  test('any bytes are read or refused, and what is read is written and read the same', () => {
+describe('DNS messages', () => {
+  test('any bytes are read or refused, and what is read is written and read the same', (context) => {
     let accepted = 0;
     const any = fc.uint8Array({ maxLength: 600 }).map((bytes) => Buffer.from(bytes));
     fc.assert(
@@ -221,21 +212,21 @@ describe(`DNS messages, FUZZ_SEED=${seed}`, () => {
         accepted += 1;
         assert.deepEqual(parseMessage(encodeMessage(first)), first);
       }),
-      bounds,
+      fuzzBounds(context, parts),
     );
     assert.ok(accepted > 20, `only ${accepted} were read`);
   });
 
-  test('a message is read as it was written', () => {
+  test('a message is read as it was written', (context) => {
     fc.assert(
       fc.property(message, (written) => {
         assert.deepEqual(parseMessage(encodeMessage(written)), written);
       }),
-      bounds,
+      fuzzBounds(context, parts),
     );
   });
 
-  test('D: names that point into one another take no time', () => {
+  test('D: names that point into one another take no time', (context) => {
     fc.assert(
       fc.property(fc.array(pointers, { minLength: 20, maxLength: 60, size: 'max' }), (pieces) => {
         const bytes = Buffer.concat(pieces).subarray(0, 65_535);
@@ -243,11 +234,11 @@ describe(`DNS messages, FUZZ_SEED=${seed}`, () => {
         bytes.writeUInt16BE(Math.min(65_535, Math.floor(bytes.length / 12)), 6);
         read(bytes);
       }),
-      bounds,
+      fuzzBounds(context, parts),
     );
   });
 
-  test('N-05: whatever is asked, the server answers at most a known name, in its form and within 512 bytes', () => {
+  test('N-05: whatever is asked, the server answers at most a known name, in its form and within 512 bytes', (context) => {
     const answer = createAnswer({
       knows: (host) =>
         host === 'known.example' ? 'known' : host === 'later.example' ? 'undecided' : 'unknown',
@@ -270,7 +261,7 @@ describe(`DNS messages, FUZZ_SEED=${seed}`, () => {
           assert.deepEqual(data, { kind: 'address', address: syntheticAddress('known.example').four });
         }
       }),
-      bounds,
+      fuzzBounds(context, parts),
     );
     assert.ok(answered > 5, `only ${answered} were answered`);
   });
@@ -301,7 +292,7 @@ describe(`DNS messages, FUZZ_SEED=${seed}`, () => {
     const isPlain = ({ type, name: owner, data }: DnsRecord): boolean =>
       [1, 5, 28].includes(type) && !/[^\w.-]/.test(owner + (data.kind === 'name' ? data.name : ''));
 
-    test('an answer leads to the same addresses', async () => {
+    test('an answer leads to the same addresses', async (context) => {
       const { port } = socket.address();
       const ours = createDnsClient({ servers: [{ address: '127.0.0.1', port }] });
       const theirs = new Resolver({ timeout: 2000, tries: 1 });
@@ -342,7 +333,7 @@ describe(`DNS messages, FUZZ_SEED=${seed}`, () => {
           assert.deepEqual(other.toSorted(), addresses.toSorted());
           compared += 1;
         }),
-        bounds,
+        fuzzBounds(context, parts),
       );
       assert.ok(compared > 20, `only ${compared} were compared`);
     });
