@@ -49,7 +49,7 @@ interface KeptPool {
   usedAtMs: number;
 }
 
-export function createUpstreams(dial: Dial): Upstreams {
+export function createUpstreams(dial: Dial, silenceMs = silenceTimeoutMs): Upstreams {
   let revision = '';
   let pools = new Map<string, KeptPool>();
   const sweep = setInterval(closeIdle, idlePoolMs).unref();
@@ -81,8 +81,8 @@ export function createUpstreams(dial: Dial): Upstreams {
       pipelining: 1,
       connections: maxConnections,
       maxHeaderSize: maxHeaderBytes,
-      headersTimeout: silenceTimeoutMs,
-      bodyTimeout: silenceTimeoutMs,
+      headersTimeout: silenceMs,
+      bodyTimeout: silenceMs,
       strictContentLength: true,
     });
   }
