@@ -13,7 +13,26 @@ const place: AgentPlace = { proxyPort: sidecarPorts.proxy, trustDirectory: podPa
 const ours = agentVariables(place);
 const ourJavaOptions = javaOptions(place);
 
-const oursInAnyCase: ReadonlySet<string> = new Set([...ours.keys()].map((name) => name.toUpperCase()));
+/** Other names for proxies and for who needs none; clients that read them would not get to the sidecar. */
+const competing: readonly string[] = [
+  'FTP_PROXY',
+  'WS_PROXY',
+  'WSS_PROXY',
+  'SOCKS_PROXY',
+  'GRPC_PROXY', // gRPC's C core, before https_proxy
+  'NO_GRPC_PROXY',
+  'PIP_PROXY',
+  'NPM_CONFIG_PROXY',
+  'NPM_CONFIG_HTTPS_PROXY',
+  'NPM_CONFIG_NOPROXY',
+  'GLOBAL_AGENT_HTTP_PROXY',
+  'GLOBAL_AGENT_HTTPS_PROXY',
+  'GLOBAL_AGENT_NO_PROXY',
+];
+
+const oursInAnyCase: ReadonlySet<string> = new Set(
+  [...ours.keys(), ...competing].map((name) => name.toUpperCase()),
+);
 
 /** True for a variable that an agent has from us alone, in any spelling that some client reads. */
 export function isOurVariable(name: string): boolean {
