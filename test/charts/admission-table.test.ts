@@ -2,6 +2,8 @@
 // nothing of Outrider running: each pod is one that the webhook wrote, but for one change.
 
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Pod } from '../../operator/injector/pod.ts';
 import { waitFor } from '../cluster/deadline.ts';
@@ -126,6 +128,22 @@ for (const version of ['current', 'floor'] as const) {
         '/spec/initContainers/0/resources/limits/cpu': '1',
         '/spec/initContainers/1/resizePolicy': [{ resourceName: 'cpu', restartPolicy: 'NotRequired' }],
       },
+      'with the pod’s own token in the agent’s containers': {
+        '/spec/volumes/-': {
+          name: 'kube-api-access',
+          projected: {
+            sources: [
+              { serviceAccountToken: { path: 'token', expirationSeconds: 3607 } },
+              { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+            ],
+          },
+        },
+        '/spec/containers/0/volumeMounts/-': {
+          name: 'kube-api-access',
+          mountPath: '/var/run/secrets/kubernetes.io/serviceaccount',
+          readOnly: true,
+        },
+      },
       'that always pulls its images': {
         '/spec/initContainers/0/imagePullPolicy': 'Always',
         '/spec/initContainers/1/imagePullPolicy': 'Always',
@@ -220,7 +238,9 @@ for (const version of ['current', 'floor'] as const) {
       call('PATCH', `${path}${sub}?dryRun=All`, body, type);
     const strategic = 'application/strategic-merge-patch+json';
     before(async () => {
-      const { status, message } = await call('POST', `${namespace}/pods`, edited(captured, { '/metadata/name': 'running' }));
+      const tool = { name: 'tool', image: 'registry.example/tool:1', securityContext: { runAsUser: 1000 } };
+      const running = injectedPod(edited(manifest, { '/metadata/name': 'running', '/spec/containers/-': tool }));
+      const { status, message } = await call('POST', `${namespace}/pods`, running);
       assert.equal(status, 201, message);
       assert.equal((await call('POST', `${namespace}/pods`, edited(manifest, { '/metadata/name': 'plain' }))).status, 201);
     });
@@ -233,6 +253,14 @@ for (const version of ['current', 'floor'] as const) {
       'K-17: the image of what captures': {
         body: { spec: { initContainers: [{ name: 'outrider-capture', image: 'registry.example/mine:1' }] } },
         says: 'spec.initContainers[outrider-capture].image must stay as it is',
+      },
+      'K-10: the image of a container whose user only the image says': {
+        body: { spec: { containers: [{ name: 'agent', image: 'registry.example/mine:1' }] } },
+        says: 'spec.containers[agent].image may change only where runAsUser is set: an image’s own user cannot be seen',
+      },
+      'K-10: the image of such a container before the agent’s': {
+        body: { spec: { initContainers: [{ name: 'fetch', image: 'registry.example/mine:1' }] } },
+        says: 'spec.initContainers[fetch].image may change only where runAsUser is set',
       },
       'K-18: the label that says what it is, removed': {
         body: { metadata: { labels: { 'outrider.dev/injected': null } } },
@@ -284,7 +312,7 @@ for (const version of ['current', 'floor'] as const) {
 
     test('everything else goes on: images and resources of the agent, labels, annotations, status, eviction', async () => {
       const passing: readonly [body: object, sub?: string][] = [
-        [{ spec: { containers: [{ name: 'agent', image: 'registry.example/triage:2' }] } }],
+        [{ spec: { containers: [{ name: 'tool', image: 'registry.example/tool:2' }] } }],
         [{ metadata: { labels: { 'pod-template-hash': 'x' }, annotations: { 'example.com/seen': 'yes' } } }],
         [{ spec: { activeDeadlineSeconds: 60 } }],
         [{ metadata: { finalizers: ['example.com/x'] } }],
@@ -334,6 +362,7 @@ for (const version of ['current', 'floor'] as const) {
         allowPrivilegeEscalation: false,
         capabilities: { drop: ['ALL'] },
         runAsNonRoot: true,
+        runAsUser: 1000,
         seccompProfile: { type: 'RuntimeDefault' },
       };
       const add = (container: object): Promise<Answer> =>
@@ -360,6 +389,10 @@ for (const version of ['current', 'floor'] as const) {
           { securityContext: { ...restricted, runAsGroup: sidecarIds.gid } },
           `${at}.securityContext.runAsGroup must be another number`,
         ],
+        'K-10: whose user only its image says is refused': [
+          { securityContext: { ...restricted, runAsUser: undefined } },
+          `${at}.securityContext.runAsUser must be set: an image’s own user cannot be seen, and could be the sidecar’s (kubectl debug: --custom with securityContext.runAsUser)`,
+        ],
         'K-16: that adds capabilities is refused': [
           { securityContext: { ...restricted, capabilities: { drop: ['ALL'], add: ['SYS_PTRACE'] } } },
           `${at}.securityContext.capabilities.add must be empty, or NET_BIND_SERVICE alone: others reach the network, or the sidecar, past what is decided (kubectl debug: --profile=restricted)`,
@@ -384,13 +417,15 @@ for (const version of ['current', 'floor'] as const) {
           assert.ok(message.includes(says), message);
         });
       }
-      test('of kubectl debug with the profile restricted is admitted, aimed at the agent or not', async () => {
+      test('of kubectl debug is admitted with the profile restricted and a user, aimed at the agent or not', async () => {
         assert.deepEqual(await add({}), { status: 200, message: '' });
         assert.deepEqual(await add({ targetContainerName: 'agent' }), { status: 200, message: '' });
-        assert.match(
-          await chart.cluster.kubectl(['debug', 'running', '-n', namespace, '--image=busybox', '--profile=restricted', '--target=agent', '-q']),
-          /^$/,
-        );
+        const custom = join(chart.cluster.folder, 'debugger.json');
+        await writeFile(custom, JSON.stringify({ securityContext: { runAsUser: 1000 } }));
+        const how = ['--image=busybox', '--profile=restricted', `--custom=${custom}`, '--quiet'];
+        const { kubectl } = chart.cluster;
+        await kubectl(['debug', 'running', '-n', namespace, '--target=agent', '--container=first', ...how]);
+        await kubectl(['debug', 'running', '-n', namespace, '--container=second', ...how]);
       });
     });
 

@@ -71,6 +71,19 @@ describe('a token for an audience of ours is refused', () => {
     const labels = { 'outrider.dev/injected': 'true' };
     await assert.rejects(create(asking('outrider.dev/vault', { labels })), /denied request/);
   });
+  test('K-02: to a pod that opts out where it may, also when it says that it was injected', async () => {
+    const { kubectl } = chart.cluster;
+    await kubectl(['create', 'namespace', 'lenient']);
+    await kubectl(['create', 'serviceaccount', 'triage', '-n', 'lenient']);
+    await kubectl(['label', 'namespace', 'lenient', 'outrider.dev/inject=enabled', 'outrider.dev/opt-out=allowed']);
+    const declining = { namespace: 'lenient', annotations: { 'outrider.dev/inject': 'false' } };
+    await assert.rejects(create(asking('outrider.dev/vault', declining)), /spec\.volumes\[mine\] asks for a token/);
+    const injected = injectedPod(pod({}, { automountServiceAccountToken: false }));
+    await assert.rejects(
+      create({ ...injected, metadata: { ...injected.metadata, ...declining } }),
+      /spec\.volumes\[outrider-tokens\] asks for a token/,
+    );
+  });
   test('K-02: to a pod of a namespace that is never looked at, whatever it asks', async () => {
     const metadata = { namespace: 'kube-public', annotations: { 'outrider.dev/inject': 'true' } };
     await chart.cluster.kubectl(['create', 'serviceaccount', 'triage', '-n', 'kube-public']);

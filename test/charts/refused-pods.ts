@@ -1,6 +1,7 @@
 // Shapes of an agent's pod that are refused, each a change to one that is admitted: spec.initContainers are outrider-capture,
 // outrider and fetch, spec.containers is agent, and of spec.volumes the first five are ours.
 
+import { settings } from '../golden/cases.ts';
 import { sidecarIds } from '../support/injected-pod.ts';
 import type { Edit } from './edited.ts';
 
@@ -324,6 +325,14 @@ export const volumes: Readonly<Record<string, RefusedPod>> = {
     edit: { '/spec/volumes/2': { name: 'outrider-state', emptyDir: {} } },
     says: 'spec.volumes[outrider-state] must be as the webhook writes it',
   },
+  'K-19: is for the sidecar’s tokens, with none for the operator': {
+    edit: { '/spec/volumes/3/projected/sources': [token('outrider.dev/corp-vault')] },
+    says: 'spec.volumes[outrider-tokens] must be as the webhook writes it',
+  },
+  'K-02: is for the sidecar’s tokens, with one for the API server': {
+    edit: { '/spec/volumes/3/projected/sources/-': { serviceAccountToken: { path: 'api' } } },
+    says: 'spec.volumes[outrider-tokens] must be as the webhook writes it',
+  },
   'K-22: is for the sidecar’s tokens, with something else in it': {
     edit: { '/spec/volumes/3/projected/sources/-': { secret: { name: 'x' } } },
     says: 'spec.volumes[outrider-tokens] must be as the webhook writes it',
@@ -377,7 +386,7 @@ export const sidecars: Readonly<Record<string, RefusedPod>> = {
   },
   'K-25: asks another operator': {
     edit: { [`${sidecar}/env/0/value`]: 'evil.example:8443' },
-    says: 'spec.initContainers[outrider].env[OUTRIDER_OPERATOR] must be outrider.outrider-system.svc:8443',
+    says: `spec.initContainers[outrider].env[OUTRIDER_OPERATOR] must be ${settings.operator}: `,
   },
   'K-25: asks another operator in a second variable of the name': {
     edit: { [`${sidecar}/env/-`]: variable('OUTRIDER_OPERATOR', 'evil.example:8443') },

@@ -48,7 +48,7 @@ test('docs/admission.md says what every field of an agent’s pod must be', () =
     .filter(({ metadata }) => /^outrider-agent-(?:pod|containers|volumes|changes)$/.test(metadata.name))
     .flatMap(({ spec }) => spec.validations)
     .map(({ message, messageExpression }) =>
-      / must ([^:;,("]+)/.exec(message ?? messageExpression ?? '')?.[1]?.trim(),
+      / (?:must|may) ([^:;,("]+)/.exec(message ?? messageExpression ?? '')?.[1]?.trim(),
     );
   assert.ok(clauses.length > 40);
   assert.deepEqual(

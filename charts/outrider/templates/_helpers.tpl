@@ -110,3 +110,20 @@ What follows in the sentence is `field`.
 - name: isCaptured
   expression: object.spec.?initContainers.orValue([]).exists(c, c.name == "outrider-capture")
 {{- end }}
+
+{{/* Whether a pod gets a sidecar, as the webhook sees it (operator/injector/report.ts). */}}
+{{- define "outrider.askingVariables" -}}
+- name: requests
+  expression: >-
+    [object.metadata.?annotations[?"outrider.dev/inject"], object.metadata.?labels[?"outrider.dev/inject"]]
+    .filter(request, request.hasValue()).map(request, request.value())
+# Any value but "false": a misspelt one must not start a pod without its sidecar.
+- name: asks
+  expression: variables.requests.exists(request, request != "false")
+- name: declines
+  expression: >-
+    !variables.asks && variables.requests.size() > 0 &&
+    namespaceObject.metadata.?labels[?"outrider.dev/opt-out"].orValue("") == "allowed"
+- name: isAgents
+  expression: namespaceObject.metadata.?labels[?"outrider.dev/inject"].orValue("") == "enabled"
+{{- end }}
