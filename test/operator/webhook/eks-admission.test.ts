@@ -78,7 +78,7 @@ describe('with the webhook of Amazon EKS', () => {
         const pod = await create({ initContainers: [{ name: 'fetch', image: 'registry.example/fetch:1' }] });
         assert.deepEqual(identityOf(pod), []);
         const skipped = pod.metadata.annotations?.['eks.amazonaws.com/skip-containers'];
-        assert.equal(skipped, 'outrider,fetch,agent');
+        assert.equal(skipped, 'outrider-capture,outrider,fetch,agent');
         assertInjected(pod);
       });
     });

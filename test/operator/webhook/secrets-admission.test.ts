@@ -77,9 +77,11 @@ const containersOf = ({ spec }: Pod): readonly Container[] => [
 /** Every volume of ours but the one that agents read our CA from. */
 function assertOursAlone(pod: Pod): void {
   const ours = (pod.spec.volumes ?? []).map(({ name }) => name).filter((name) => name.startsWith('outrider'));
-  const [sidecar, ...others] = containersOf(pod);
+  const [capture, sidecar, ...others] = containersOf(pod);
+  assert.equal(capture?.name, 'outrider-capture');
   assert.equal(sidecar?.name, 'outrider');
   const mounts = (container: Container): string[] => (container.volumeMounts ?? []).map(({ name }) => name);
+  assert.deepEqual(mounts(capture), ['outrider-keys']);
   assert.deepEqual(mounts(sidecar).toSorted(), ours.toSorted());
   for (const container of others) {
     const reached = mounts(container).filter((name) => name.startsWith('outrider'));
@@ -93,6 +95,7 @@ function assertOursAlone(pod: Pod): void {
   assert.deepEqual(audiences, [
     'outrider.dev/operator',
     'outrider.dev/kubernetes',
+    'pods.eks.amazonaws.com',
     'outrider.dev/web-identity',
   ]);
 }
@@ -208,7 +211,7 @@ describe('the API server admits', () => {
   test('secrets where the sidecar looks for them, whether or not they are there yet (K-01)', async () => {
     const pod = await create();
     assertOursAlone(pod);
-    const paths = pod.spec.initContainers?.[0]?.volumeMounts?.map(({ mountPath }) => mountPath) ?? [];
+    const paths = pod.spec.initContainers?.[1]?.volumeMounts?.map(({ mountPath }) => mountPath) ?? [];
     assert.deepEqual(
       paths.filter((path) => path.startsWith('/var/run/outrider/secrets/')),
       directories.map((directory) => `/var/run/outrider/secrets/${directory}`),
