@@ -33,6 +33,7 @@ function rule(ground: NftObject, ...statements: Rule): readonly NftObject[] {
 const features: Readonly<Record<string, readonly NftObject[]>> = {
   'NAT on the output hook of inet tables': [translating],
   'filtering on the output hook': [filtering],
+  'filtering on the input hook': [chain('probe', { type: 'filter', hook: 'input', prio: 0 })],
   'filtering on the postrouting hook': [chain('probe', { type: 'filter', hook: 'postrouting', prio: 300 })],
   'named counters': [counter('probed'), ...rule(filtering, count('probed'))],
   redirect: rule(translating, is(meta('l4proto'), tcpNumber), redirectTo(1)),
@@ -40,7 +41,7 @@ const features: Readonly<Record<string, readonly NftObject[]>> = {
   'meta skuid': rule(filtering, owned, accept),
   'meta skgid': rule(filtering, is(meta('skgid'), 1), accept),
   'ct direction': rule(filtering, is(ct('direction'), 'reply'), accept),
-  'ct mark': rule(filtering, setMark(1)),
+  'ct mark': rule(filtering, is(ct('mark'), 1), setMark(1)),
   'reject with tcp reset': rule(filtering, is(meta('l4proto'), tcpNumber), resetTcp),
   'reject with icmpx': rule(filtering, refuseAny),
 };

@@ -21,7 +21,7 @@ export function chain(
   name: string,
   hook: {
     readonly type?: 'nat' | 'filter';
-    readonly hook?: 'output' | 'postrouting';
+    readonly hook?: 'input' | 'output' | 'postrouting';
     readonly prio?: number;
     readonly policy?: 'accept' | 'drop';
   } = {},
@@ -34,6 +34,7 @@ export function rulesOf(name: string, rules: readonly Rule[]): readonly NftObjec
 }
 
 export const is = (left: object, right: unknown): object => ({ match: { op: '==', left, right } });
+export const isNot = (left: object, right: unknown): object => ({ match: { op: '!=', left, right } });
 export const has = (left: object, right: unknown): object => ({ match: { op: 'in', left, right } });
 export const meta = (key: string): object => ({ meta: { key } });
 export const ct = (key: string): object => ({ ct: { key } });

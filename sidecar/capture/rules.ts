@@ -6,7 +6,7 @@
 //   to the pod itself      -                                    accepted               never seen, or dropped
 //   port 53                to the sidecar's DNS                 accepted, now local    never seen
 //   a captured port        to that port's listener              accepted, now local    never seen
-//   a reply                -                                    accepted               accepted
+//   a reply to outside     -                                    accepted               accepted
 //   anything else          -                                    refused                dropped, counted
 
 import { capturePorts, relayAddress, type CapturePlan } from '../../policy/capture-plan.ts';
@@ -21,6 +21,7 @@ import {
   goTo,
   has,
   is,
+  isNot,
   jumpTo,
   local,
   meta,
@@ -41,8 +42,9 @@ import {
 export const counterNames = ['dns', 'captured', 'refused', 'escaped'] as const;
 export type CounterName = (typeof counterNames)[number];
 
-/** On connections that the sidecar opened; "outr". Connection tracking is the pod's own, so nobody else sees it. */
-const sidecarMark = 0x6f_75_74_72;
+/** On connections that the sidecar opened, and on those that came in. Connection tracking is the pod's own, so is this. */
+const openedMark = 0x6f_75_74_01;
+const arrivedMark = 0x6f_75_74_02;
 
 export interface SidecarIdentity {
   readonly uid: number;
@@ -57,12 +59,14 @@ export function captureRules(sidecar: SidecarIdentity, plan: CapturePlan): reado
     chain('passage'),
     chain('redirection', { type: 'nat', hook: 'output', prio: -100, policy: 'accept' }),
     chain('guard', { type: 'filter', hook: 'output', prio: 0, policy: 'drop' }),
+    chain('arrival', { type: 'filter', hook: 'input', prio: 0, policy: 'accept' }),
     // After translation (100), when it is settled which way a packet leaves.
     chain('fence', { type: 'filter', hook: 'postrouting', prio: 300, policy: 'drop' }),
     ...rulesOf('refusal', refusal),
     ...rulesOf('passage', passage(sidecar)),
     ...rulesOf('redirection', redirection(sidecar, plan)),
     ...rulesOf('guard', guard),
+    ...rulesOf('arrival', arrival),
     ...rulesOf('fence', fence),
   ];
 }
@@ -87,17 +91,24 @@ const refusal: readonly Rule[] = [
   [refuseAny],
 ];
 
+// A direction alone proves nothing: whoever binds a socket to somebody else's address (IP_FREEBIND, free to all) and sends
+// the pod a packet has made a connection from there, and every answer to it a reply.
+const arrival: readonly Rule[] = [
+  [isNot(meta('iif'), 'lo'), is(ct('direction'), 'original'), setMark(arrivedMark)],
+];
+
 /** What may leave the pod. Whoever falls through may not. */
 function passage(sidecar: SidecarIdentity): readonly Rule[] {
   return [
-    // Of connections that were opened from outside; ICMP errors about them count as that too.
-    [is(ct('direction'), 'reply'), accept],
-    [...sidecarOnly(sidecar), setMark(sidecarMark), accept],
+    // ICMP errors about a connection count as its replies.
+    [is(ct('direction'), 'reply'), is(ct('mark'), arrivedMark), accept],
+    // Not its replies: a forged connection to one of its ports would have it send them anywhere.
+    [is(ct('direction'), 'original'), ...sidecarOnly(sidecar), setMark(openedMark), accept],
     // Any owner but the sidecar, so what follows is for packets of no process.
     [owned, goBack],
     // The kernel sends the end of a connection when its process has gone already, so nobody owns the packet. Agents have
     // no such connections: theirs were redirected.
-    [has(ct('state'), 'established'), is(ct('mark'), sidecarMark), accept],
+    [has(ct('state'), 'established'), is(ct('mark'), openedMark), accept],
     // IPv6 finds its neighbours with these (RFC 4861). Not MLD: who joins groups has the kernel send their addresses,
     // chosen by the agent, to the link; and where pods live nobody needs to be told of groups to be found.
     ...['nd-router-solicit', 'nd-neighbor-solicit', 'nd-neighbor-advert'].map((type) => [

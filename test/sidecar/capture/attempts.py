@@ -90,6 +90,58 @@ def source_routed(each):
     return udp(each, options=[option])
 
 
+def own_place(each, port=0):
+    """Where the other would answer to."""
+    with new(each, socket.SOCK_DGRAM) as sock:
+        sock.connect(place(each))
+        own = sock.getsockname()
+        return (own[0], port, *own[2:])
+
+
+def in_its_name(each, kind, options=()):
+    """A socket that is bound to the other's address, which needs no capability."""
+    sock = new(each, kind)
+    if ":" in each["address"]:
+        sock.setsockopt(socket.IPPROTO_IPV6, 78, 1)  # IPV6_FREEBIND
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, 15, 1)  # IP_FREEBIND
+    for option in options:
+        sock.setsockopt(*option)
+    sock.bind(place(each))
+    return sock
+
+
+def forged_question(each, options=()):
+    """Sends ourselves what looks as if it came from there, then the answer."""
+    with new(each, socket.SOCK_DGRAM) as ours, in_its_name(each, socket.SOCK_DGRAM, options) as theirs:
+        ours.bind(own_place(each))
+        theirs.sendto(b"hello", ours.getsockname())
+        ours.sendto(b"secret", place(each))
+        return answer(ours)
+
+
+def forged_connection(each):
+    """The same with a connection: the second packet of its handshake is the answer."""
+    with new(each) as ours, in_its_name(each, socket.SOCK_STREAM) as theirs:
+        ours.bind(own_place(each))
+        ours.listen()
+        theirs.connect(ours.getsockname())
+        return "connected"
+
+
+def forged_to_sidecar(each):
+    """Has the sidecar answer to there, from what it listens on beyond loopback."""
+    with in_its_name(each, socket.SOCK_STREAM) as theirs:
+        theirs.connect(own_place(each, 15020))
+        return answer(theirs)
+
+
+def forged_to_resolver(each):
+    with in_its_name(each, socket.SOCK_DGRAM) as theirs:
+        theirs.sendto(b"hello", ("::1" if ":" in each["address"] else "127.0.0.1", 15053))
+        return answer(theirs)
+
+
 def abandoned(each):
     """What is still to be sent when nobody owns the socket any more."""
     sock = new(each)
@@ -117,6 +169,11 @@ HOW = {
     "udp bound to eth0": lambda each: udp(each, options=[device]),
     "source routed": source_routed,
     "ping": ping,
+    "forged question": forged_question,
+    "forged connection": forged_connection,
+    "forged question bound to eth0": lambda each: forged_question(each, [device]),
+    "forged to the sidecar": forged_to_sidecar,
+    "forged to its resolver": forged_to_resolver,
     "join": join,
     "broadcast": lambda each: udp(each, options=[(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)]),
 }

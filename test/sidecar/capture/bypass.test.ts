@@ -11,6 +11,7 @@ import {
   syntheticAddress,
   type CapturePlan,
 } from '../../../policy/capture-plan.ts';
+import { sidecarPorts } from '../../../policy/contract.ts';
 import { waitFor } from '../../cluster/deadline.ts';
 import { nodeSkipReason } from '../../cluster/node-availability.ts';
 import {
@@ -51,6 +52,14 @@ const world = [...worldFour, ...worldSix];
 const on = (how: string, addresses: readonly string[], ports: readonly number[]): readonly Attempt[] =>
   addresses.flatMap((address) => ports.map((port) => ({ how, address, port })));
 
+/** Answers to questions that never came: the pod's own packets, sent in the name of another host. */
+const forged = [
+  'forged question',
+  'forged question bound to eth0',
+  'forged connection',
+  'forged to the sidecar',
+];
+
 /** By what section N of the threats calls them. */
 const ways: Readonly<Record<string, readonly Attempt[]>> = {
   'TCP to any port (N-01, N-02)': on('tcp', [worldFour[0] ?? '', worldSix[0] ?? ''], worldTcp),
@@ -75,6 +84,9 @@ const ways: Readonly<Record<string, readonly Attempt[]>> = {
     ...on('udp connected', world, worldUdp),
   ],
   'ping, SCTP and UDP-Lite (N-04)': ['ping', 'sctp', 'udplite'].flatMap((how) => on(how, world, [443])),
+  'a reply that nobody asked for, as if another host had called (N-03, N-20)': forged.flatMap((how) =>
+    on(how, [...world, 'fe80::9%eth0'], [8443]),
+  ),
   'a first packet with data, several paths, a socket bound to the interface, one that is left at once (N-07)':
     [
       ...on('fast open', world, [80, 443, 22]),
@@ -92,6 +104,8 @@ const notForAgents = new Set(['EPROTONOSUPPORT', 'ESOCKTNOSUPPORT', 'EPERM']);
 async function startScene(): Promise<Namespaces> {
   const namespaces = await createNamespaces();
   await namespaces.listen('world', { hosts: '::', tcp: worldTcp.join(), udp: worldUdp.join() });
+  // All that a sidecar has beyond loopback.
+  await namespaces.listen('pod', { hosts: '::', tcp: `${sidecarPorts.health}`, by: sidecar });
   return namespaces;
 }
 
@@ -282,6 +296,12 @@ describe('a captured pod with listeners in place of its sidecar', { skip: nodeSk
     );
     const nobody = await namespaces.attempt(user, on('tcp', inside, [443, 53, 5432]));
     assert.deepEqual(new Set(nobody), new Set(['ECONNREFUSED']));
+  });
+
+  test('has its resolver answer nobody outside, whoever seems to ask (N-20)', async () => {
+    await namespaces.forget();
+    await namespaces.attempt(user, on('forged to its resolver', worldSix, [8443]));
+    assert.equal(await namespaces.arrived(), 0);
   });
 
   test('answers connections from outside', async () => {

@@ -19,7 +19,7 @@ const here = import.meta.dirname;
 export const worldFour = ['203.0.113.10', '169.254.169.254', '169.254.170.23', '169.254.20.10', '10.96.0.1'];
 export const worldSix = ['2001:db8:6::10', 'fd00:ec2::254', 'fd00:ec2::23'];
 export const worldTcp = [22, 25, 53, 80, 443, 853, 5432, 8443, 10250];
-export const worldUdp = [53, 123, 443, 51820];
+export const worldUdp = [53, 123, 443, 8443, 51820];
 
 export const podFour = '10.9.0.2';
 export const podSix = 'fd00:9::2';
