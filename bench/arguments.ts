@@ -1,6 +1,7 @@
 // What the command line may say. Pure, so that each complaint is tested.
 
 import { parseArgs } from 'node:util';
+import { attacks } from '../test/sidecar/flood/attacks.ts';
 import { engineNames, type EngineName } from './decide/engine.ts';
 
 export interface InterceptArguments {
@@ -28,22 +29,42 @@ export interface DecideArguments {
   readonly rounds: number;
 }
 
-export type Arguments = InterceptArguments | MemoryArguments | DecideArguments;
+export interface FloodArguments {
+  readonly command: 'flood';
+  readonly json: boolean;
+  /** Of each flood. */
+  readonly seconds: number;
+  /** Names of floods; null for all. */
+  readonly only: readonly string[] | null;
+}
+
+export interface LatencyArguments {
+  readonly command: 'latency';
+  readonly json: boolean;
+  readonly rounds: number;
+}
+
+export type Arguments =
+  InterceptArguments | MemoryArguments | DecideArguments | FloodArguments | LatencyArguments;
 
 export const usage = `usage: npm run bench -- intercept [--json] [--rounds N] [--connections N] [--profile FOLDER]
        npm run bench -- memory    [--json] [--seconds N] [--connections N]
        npm run bench -- decide    [--json] [--rules N,N…] [--rounds N] [--only ENGINE,ENGINE…]
+       npm run bench -- latency   [--json] [--rounds N]
+       npm run bench -- flood     [--json] [--seconds N] [--only FLOOD,FLOOD…]
 
 intercept  CPU microseconds per intercepted HTTPS request, beside Squid's ssl-bump in the same run
 memory     memory of the sidecar's cgroup, idle and at 1,000 requests a second, beside an empty Node process
 decide     microseconds of one decision, beside OPA, Cedar and a matcher written by hand in the same run
+latency    what each way into the sidecar adds to a request, beside one without it in the same run
+flood      an honest agent's p99 while another one floods the sidecar, beside its usual one in the same run
 
 --json         end with one line of JSON on standard output; all else goes to standard error
 --rounds       measured rounds of each contestant, 5 to 25 (7)
---seconds      how long the load lasts, 20 to 180 (30)
+--seconds      how long the load lasts, 20 to 180 (30); of a flood 2 to 60 (4)
 --connections  tunnels that are kept alive, 1 to 256 (16)
 --rules        numbers of rules, each from 10 to 20000 (10,100,1000,10000)
---only         some of outrider, opa, cedar and floor instead of all
+--only         some of outrider, opa, cedar and floor, or of the floods, instead of all
 --profile      write a CPU profile of the sidecar there; the figures of such a run mean nothing`;
 
 /** The caller's mistake; `message` says what is wrong and what would be right. */
@@ -57,15 +78,17 @@ const foreign = {
   intercept: ['seconds', 'rules', 'only'],
   memory: ['rounds', 'profile', 'rules', 'only'],
   decide: ['seconds', 'connections', 'profile'],
+  latency: ['seconds', 'connections', 'profile', 'rules', 'only'],
+  flood: ['rounds', 'connections', 'profile', 'rules'],
 } as const;
 
 /** @throws UsageError */
 export function parseArguments(argv: readonly string[]): Arguments {
   const { values, positionals } = parse(argv);
   const [command, ...more] = positionals;
-  if (command !== 'intercept' && command !== 'memory' && command !== 'decide') {
+  if (command === undefined || !isCommand(command)) {
     const said = command === undefined ? 'nothing was named' : `there is no "${command}"`;
-    throw new UsageError(`${said}; name what to measure: intercept, memory or decide`);
+    throw new UsageError(`${said}; name what to measure: ${commands.join(', ')}`);
   }
   if (more.length > 0) throw new UsageError(`"${more[0]}" is too much; one figure is measured at a time`);
   const misplaced = foreign[command].find((name) => values[name] !== undefined);
@@ -76,12 +99,31 @@ export function parseArguments(argv: readonly string[]): Arguments {
   if (command === 'decide') {
     return { command, json, rounds, rules: sizes(values.rules), only: engines(values.only) };
   }
+  if (command === 'latency') return { command, json, rounds };
+  if (command === 'flood') {
+    const seconds = wholeNumber('seconds', values.seconds, { least: 2, most: 60, otherwise: 4 });
+    return { command, json, seconds, only: floods(values.only) };
+  }
   const tunnels = wholeNumber('connections', values.connections, connections);
   if (command === 'memory') {
     const seconds = wholeNumber('seconds', values.seconds, { least: 20, most: 180, otherwise: 30 });
     return { command, json, seconds, connections: tunnels };
   }
   return { command, json, rounds, connections: tunnels, profile: values.profile ?? null };
+}
+
+const commands = ['intercept', 'memory', 'decide', 'latency', 'flood'] as const;
+
+function isCommand(text: string): text is Arguments['command'] {
+  return commands.some((command) => command === text);
+}
+
+function floods(text: string | undefined): readonly string[] | null {
+  if (text === undefined) return null;
+  const names = text.split(',');
+  const unknown = names.find((name) => !Object.hasOwn(attacks, name));
+  if (unknown === undefined) return names;
+  throw new UsageError(`--only has "${unknown}"; there are ${Object.keys(attacks).join(', ')}`);
 }
 
 function parse(argv: readonly string[]) {

@@ -1,8 +1,11 @@
 // What the bench and its load process say to each other.
 
+import type { Way } from './tunnel.ts';
+
 export type LoadOrder =
   | {
       readonly kind: 'open';
+      readonly way: Way;
       readonly proxyPort: number;
       readonly host: string;
       readonly port: number;

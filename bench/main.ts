@@ -1,5 +1,5 @@
 // Measures what is promised of the sidecar's cost, beside a peer in the same run; README.md says how to read it.
-// Run: npm run bench -- intercept, npm run bench -- memory, or npm run bench -- decide
+// Run: npm run bench -- intercept, or memory, decide, latency, flood
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -7,9 +7,17 @@ import { join, resolve } from 'node:path';
 import { acquireHostLock } from '../test/cluster/host-lock.ts';
 import { requireCommands } from '../test/cluster/packages.ts';
 import { createRunFolder, removeAbandonedRunFolders, removeRunFolder } from '../test/cluster/run-folder.ts';
-import { parseArguments, usage, UsageError, type Arguments, type DecideArguments } from './arguments.ts';
+import {
+  parseArguments,
+  usage,
+  UsageError,
+  type Arguments,
+  type DecideArguments,
+  type FloodArguments,
+} from './arguments.ts';
 import { chooseCores } from './cores.ts';
 import { measureDecide } from './decide.ts';
+import { measureFlood } from './flood.ts';
 import { removeMemoryGroups } from './memory-group.ts';
 import { renderFigure, type Figure } from './report.ts';
 import { enterRoom } from './room.ts';
@@ -19,14 +27,17 @@ import { certificateGenerator } from './squid.ts';
 /** Long after a run of the largest bounds would be done. */
 const timeoutMs = 8 * 60_000;
 
-type RoomArguments = Exclude<Arguments, DecideArguments>;
+type RoomArguments = Exclude<Arguments, DecideArguments | FloodArguments>;
 
 async function main(argv: readonly string[]): Promise<void> {
   const args = parseArguments(argv);
-  print(
-    await (args.command === 'decide' ? undisturbed(() => measureDecide(args)) : inRoom(args, argv)),
-    args,
-  );
+  print(await figureOf(args, argv), args);
+}
+
+function figureOf(args: Arguments, argv: readonly string[]): Promise<Figure> {
+  if (args.command === 'decide') return undisturbed(() => measureDecide(args));
+  if (args.command === 'flood') return undisturbed(() => measureFlood(args));
+  return inRoom(args, argv);
 }
 
 async function inRoom(args: RoomArguments, argv: readonly string[]): Promise<Figure> {

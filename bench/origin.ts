@@ -11,6 +11,8 @@ export interface Origin {
   readonly host: string;
   readonly address: string;
   readonly port: number;
+  /** Where it speaks HTTP without TLS, and asks for no token. */
+  readonly plainPort: number;
   readonly caPem: string;
   readonly caPath: string;
   readonly process: ServerProcess;
@@ -19,6 +21,7 @@ export interface Origin {
 export const originHost = 'api.bench.internal';
 /** Free in the room's own network; rules that name hosts mean this port, so all of them are looked at. */
 const port = 443;
+const plainPort = 80;
 const answerBytes = 1024;
 
 export async function startOrigin(run: RunFolder, authority: Authority, token: string): Promise<Origin> {
@@ -45,6 +48,7 @@ export async function startOrigin(run: RunFolder, authority: Authority, token: s
     host: originHost,
     address,
     port,
+    plainPort,
     caPem: authority.certPem,
     caPath: authority.certPath,
     process: server,
@@ -64,6 +68,7 @@ function nginxConfig({ folder, address, port, certPath, keyPath, token }: NginxO
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `  ${name}_temp_path ${join(folder, `nginx-${name}`)};`,
   );
+  const answer = JSON.stringify({ data: 'x'.repeat(answerBytes - 11) });
   return `
 daemon off;
 user root;  # it runs in a room of its own, and its folder is root's
@@ -83,8 +88,12 @@ ${temporary.join('\n')}
     ssl_certificate_key ${keyPath};
     location / {
       if ($http_authorization != "Bearer ${token}") { return 401; }
-      return 200 '${JSON.stringify({ data: 'x'.repeat(answerBytes - 11) })}';
+      return 200 '${answer}';
     }
+  }
+  server {
+    listen ${address}:${plainPort};
+    location / { return 200 '${answer}'; }
   }
 }
 `;

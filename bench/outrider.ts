@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { captureReportFile, encodePlan, type CaptureReport } from '../policy/capture-plan.ts';
 import {
   operatorTokenFile,
   podPaths,
@@ -31,6 +32,8 @@ export interface OutriderOptions {
   readonly group: MemoryGroup | null;
   /** Whether a CPU profile is written when it ends; see `keepProfile`. */
   readonly profiled: boolean;
+  /** As in a captured pod, with the listeners that netfilter would redirect to. */
+  readonly captured?: boolean;
 }
 
 export interface Outrider extends Contestant {
@@ -41,16 +44,33 @@ export interface Outrider extends Contestant {
 /** Drawn per pod in a cluster; any that is nobody's will do here. */
 const user = 20_001;
 
+const plan = encodePlan({ ports: [], relays: [] });
+const captureReport: CaptureReport = {
+  level: 'captured',
+  plan,
+  families: ['four'],
+  at: '2026-01-01T00:00:00Z',
+};
+const capturedEnvironment = {
+  [sidecarEnvironment.capture]: plan,
+  [sidecarEnvironment.dnsServers]: '127.0.0.1',
+};
+
 /** Covers what the sidecar's batches wait for. */
 const settleLimitMs = 8000;
 
 export async function startOutrider(options: OutriderOptions): Promise<Outrider> {
-  const { run, core, image, neighbours, group, profiled } = options;
+  const { run, core, image, neighbours, group, profiled, captured = false } = options;
   layOutPod(run, neighbours.operatorToken);
+  if (captured)
+    writeFileSync(join(podPaths.keys, captureReportFile), JSON.stringify(captureReport), { mode: 0o444 });
   const place = exposeImage(run, image);
   const profiling = profiled ? ['--cpu-prof', `--cpu-prof-dir=${ownFolder(profileFolder(run))}`] : [];
   const decisionLines = createLineCounter(join(run.path, 'decisions.fifo'));
-  const environment = Object.entries(podEnvironment(neighbours)).map(([name, value]) => `${name}=${value}`);
+  const environment = Object.entries({
+    ...podEnvironment(neighbours),
+    ...(captured ? capturedEnvironment : {}),
+  }).map(([name, value]) => `${name}=${value}`);
   const asUser = [
     `--reuid=${user}`,
     `--regid=${user}`,

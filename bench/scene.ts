@@ -2,7 +2,8 @@
 
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { placeholder } from '../policy/contract.ts';
+import { capturePorts } from '../policy/capture-plan.ts';
+import { placeholder, sidecarPorts } from '../policy/contract.ts';
 import { createAuthority } from '../test/cluster/certificates.ts';
 import type { RunFolder } from '../test/cluster/run-folder.ts';
 import type { Contestant } from './contestant.ts';
@@ -10,6 +11,7 @@ import { startLoad, type Load } from './load-client.ts';
 import { startNeighbours, type Neighbours } from './neighbours-client.ts';
 import { agent, askedPath, credentialName } from './neighbours/policies.ts';
 import { startOrigin, type Origin } from './origin.ts';
+import type { Way } from './tunnel.ts';
 
 export interface Scene {
   readonly origin: Origin;
@@ -18,6 +20,8 @@ export interface Scene {
   readonly token: string;
   /** Opens tunnels through a contestant. */
   load(contestant: Contestant, connections: number): Promise<Load>;
+  /** One connection, to the sidecar with this CA or to the origin itself. */
+  loadBy(way: Way, sidecarCa: string): Promise<Load>;
 }
 
 export async function setScene(run: RunFolder): Promise<Scene> {
@@ -36,11 +40,48 @@ export async function setScene(run: RunFolder): Promise<Scene> {
     'User-Agent: bench/1.0',
     '\r\n',
   ].join('\r\n');
+  function loadBy(way: Way, sidecarCa: string): Promise<Load> {
+    const isPlain = way === 'captured_http' || way === 'direct_http';
+    const isDirect = way === 'direct_tls' || way === 'direct_http';
+    const ports = {
+      connect: sidecarPorts.proxy,
+      absolute: sidecarPorts.proxy,
+      captured_tls: capturePorts.tls,
+      captured_http: capturePorts.http,
+      direct_tls: origin.port,
+      direct_http: origin.plainPort,
+    };
+    const bytes =
+      way === 'absolute' ? request.replace(askedPath, `https://${origin.host}${askedPath}`) : request;
+    const bare = bytes.replace(
+      /Authorization: .*\r\n/,
+      isDirect && !isPlain ? `Authorization: Bearer ${token}\r\n` : '',
+    );
+    return startLoad(way, {
+      way,
+      proxyPort: ports[way],
+      ca: isDirect ? origin.caPem : sidecarCa,
+      host: origin.host,
+      port: origin.port,
+      request: isDirect || isPlain ? bare : bytes,
+      connections: 1,
+    });
+  }
+
   return {
+    loadBy,
     origin,
     neighbours,
     token,
     load: ({ name, proxyPort, ca }, connections) =>
-      startLoad(name, { proxyPort, ca, host: origin.host, port: origin.port, request, connections }),
+      startLoad(name, {
+        way: 'connect',
+        proxyPort,
+        ca,
+        host: origin.host,
+        port: origin.port,
+        request,
+        connections,
+      }),
   };
 }

@@ -1,10 +1,23 @@
-// One tunnel through a proxy, kept alive: CONNECT, TLS, then one request at a time. It reads as little of an answer as
+// One connection to a proxy, kept alive: CONNECT and TLS where they belong to it, then one request at a time. It reads as little of an answer as
 // it can, since what it costs is taken from the same core as the origin's.
 
 import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, TLSSocket } from 'node:tls';
+
+/** How a request gets to its origin: through a CONNECT, as a whole URL, by a captured connection, or without a proxy. */
+export const ways = [
+  'connect',
+  'absolute',
+  'captured_tls',
+  'captured_http',
+  'direct_tls',
+  'direct_http',
+] as const;
+export type Way = (typeof ways)[number];
 
 export interface TunnelOptions {
+  readonly way: Way;
+  /** Of the proxy, or of the origin where there is none between. */
   readonly proxyPort: number;
   readonly host: string;
   readonly port: number;
@@ -28,9 +41,12 @@ const lastChunk = '0\r\n\r\n';
 
 export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
   const socket = connectTcp({ host: '127.0.0.1', port: options.proxyPort, noDelay: true });
-  await connected(socket, options);
-  const secured = connectTls({ socket, servername: options.host, ca: options.ca });
-  await once(secured, 'secureConnect');
+  await once(socket, 'connect');
+  if (options.way === 'connect') await establish(socket, options);
+  const secured = inTls.has(options.way)
+    ? connectTls({ socket, servername: options.host, ca: options.ca, ALPNProtocols: ['http/1.1'] })
+    : socket;
+  if (secured !== socket) await once(secured, 'secureConnect');
 
   const answers = createAnswerReader(options.onAnswer);
   secured.on('data', (chunk: Buffer) => {
@@ -46,12 +62,13 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
   return {
     send: () => void secured.write(options.request),
     close: () => void secured.removeAllListeners('close').destroy(),
-    tls: `${secured.getProtocol()} ${secured.getCipher().name}`,
+    tls: secured instanceof TLSSocket ? `${secured.getProtocol()} ${secured.getCipher().name}` : 'none',
   };
 }
 
-async function connected(socket: Socket, { host, port }: TunnelOptions): Promise<void> {
-  await once(socket, 'connect');
+const inTls: ReadonlySet<Way> = new Set(['connect', 'captured_tls', 'direct_tls']);
+
+async function establish(socket: Socket, { host, port }: TunnelOptions): Promise<void> {
   socket.write(`CONNECT ${host}:${port} HTTP/1.1\r\nHost: ${host}:${port}\r\n\r\n`);
   let head = '';
   while (!head.includes(headEnd)) {

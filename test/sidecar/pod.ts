@@ -28,6 +28,8 @@ export interface PodOptions {
   /** What it must listen on; others are free ones. */
   readonly ports?: Readonly<Partial<Record<'proxy' | 'tls' | 'http' | 'dns', number>>>;
   readonly nodeFlags?: readonly string[];
+  /** Other than ./pod-program.ts: a bundle of it. */
+  readonly program?: string;
 }
 
 export function createPodFolders(root: string): void {
@@ -53,7 +55,7 @@ export function podEnvironment({
 
 /** Spawns it and waits until it listens or has ended. */
 export async function startPod(options: PodOptions): Promise<Pod> {
-  const program = new URL('pod-program.ts', import.meta.url).pathname;
+  const { program = new URL('pod-program.ts', import.meta.url).pathname } = options;
   const child = spawn(
     process.execPath,
     [...(options.nodeFlags ?? []), program, options.root, JSON.stringify(options.ports ?? {})],
