@@ -8,8 +8,11 @@ const main = join(import.meta.dirname, '../../bench/main.ts');
 
 describe('the command line of the bench', () => {
   const refused: Record<string, [argv: string[], message: RegExp]> = {
-    'nothing to measure': [[], /nothing was named; name what to measure: intercept, memory or decide/],
-    'an unknown figure': [['latency'], /there is no "latency"/],
+    'nothing to measure': [
+      [],
+      /nothing was named; name what to measure: intercept, memory, decide, latency, flood/,
+    ],
+    'an unknown figure': [['speed'], /there is no "speed"/],
     'two figures at once': [['intercept', 'memory'], /"memory" is too much/],
     'an unknown option': [['intercept', '--fast'], /--fast/],
     'a value for a switch': [['intercept', '--json=yes'], /--json/],
@@ -33,6 +36,11 @@ describe('the command line of the bench', () => {
       ['decide', '--only', 'outrider,casbin'],
       /--only has "casbin"; there are outrider, opa, cedar, floor/,
     ],
+    'rounds of a flood': [['flood', '--rounds', '9'], /--rounds says nothing to flood/],
+    'a flood that nobody knows': [
+      ['flood', '--only', 'kindness'],
+      /--only has "kindness"; there are idle connections/,
+    ],
     'seconds where rounds are counted': [
       ['intercept', '--seconds', '30'],
       /--seconds says nothing to intercept/,
@@ -53,16 +61,18 @@ describe('the command line of the bench', () => {
 
   it('ends with status 2, a complaint and the usage on standard error, and nothing on standard output', async () => {
     const { promise, resolve } = Promise.withResolvers<[number, string, string]>();
-    const child = execFile(process.execPath, [main, 'latency', '--json'], (_, stdout, stderr) => {
+    const child = execFile(process.execPath, [main, 'speed', '--json'], (_, stdout, stderr) => {
       resolve([child.exitCode ?? -1, stdout, stderr]);
     });
     const [code, stdout, stderr] = await promise;
     assert.equal(code, 2);
     assert.equal(stdout, '');
-    assert.match(stderr, /^bench: there is no "latency".*\n\nusage: npm run bench/);
+    assert.match(stderr, /^bench: there is no "speed".*\n\nusage: npm run bench/);
   });
 
   it('measures with sensible bounds when none are named', () => {
+    assert.deepEqual(parseArguments(['latency']), { command: 'latency', json: false, rounds: 7 });
+    assert.deepEqual(parseArguments(['flood']), { command: 'flood', json: false, seconds: 4, only: null });
     assert.deepEqual(parseArguments(['intercept', '--json']), {
       command: 'intercept',
       json: true,

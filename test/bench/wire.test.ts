@@ -105,7 +105,7 @@ describe('what the bench starts', () => {
     assert.deepEqual(parseEntrypoint(recipe), { script: 'main.js', nodeFlags: ['--max-old-space-size=48'] });
   });
 
-  it('compiles all fifty rules, its credential and its destination', () => {
+  it('compiles all fifty rules, its credential and its destinations', () => {
     const { ruleset } = compilePolicies({
       origin: { host: 'api.bench.internal', port: 8443, address: '127.0.0.1' },
       caPem: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
@@ -115,6 +115,6 @@ describe('what the bench starts', () => {
     assert.equal(ruleset.guards.length + ruleset.grants.length, 50);
     assert.deepEqual(Object.keys(ruleset.credentials), ['origin']);
     assert.deepEqual(Object.keys(ruleset.stores), ['bench-vault']);
-    assert.deepEqual(Object.keys(ruleset.destinations), ['origin']);
+    assert.deepEqual(Object.keys(ruleset.destinations), ['origin', 'origin-plain']);
   });
 });
