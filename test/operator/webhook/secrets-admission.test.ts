@@ -228,7 +228,7 @@ describe('the API server admits', () => {
     const status = JSON.parse(pod.metadata.annotations?.['outrider.dev/status'] ?? '') as object;
     assert.deepEqual(status, {
       ...status,
-      stores: ['kubernetes', 'web-identity'],
+      stores: ['kubernetes', 'pod-identity', 'web-identity'],
       volumes: directories,
       placeholders: { GOOGLE_APPLICATION_CREDENTIALS: 'google' },
     });
