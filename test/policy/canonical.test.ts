@@ -13,6 +13,10 @@ describe('a request target is refused', () => {
     'with a half encoded dot segment (H-20)': '/a/.%2E/b',
     'with a doubly encoded dot segment (H-20)': '/a/%252e%252e/b',
     'with a dot segment behind a doubly encoded slash (H-20)': '/a/x%252f%252e%252e%252fb',
+    'with a doubly encoded backslash (H-20)': '/a%255Cb',
+    'with a doubly encoded NUL (H-20)': '/a%2500',
+    'with a doubly encoded line end (H-20)': '/a%250d%250ab',
+    'with a doubly encoded dot segment beside bytes that are no UTF-8 (H-20)': '/a/..%252f%25ff',
     'with a dot segment and a path parameter (H-20)': '/a/..;/b',
     'with an encoded backslash (H-20)': '/a%5Cb',
     'with a backslash (H-13)': '/a\\b',
@@ -101,6 +105,7 @@ describe('a request target is read, for rules that open it alone (H-20)', () => 
   const read: Record<string, [target: string, segments: string[], opens: string[]]> = {
     'with a path parameter': ['/a;x=1/b', ['a;x=1', 'b'], ['PathParameters']],
     'with an encoded slash': ['/a%2fb', ['a/b'], ['EncodedSlash']],
+    'with a slash that is encoded twice': ['/a%252fb', ['a%2fb'], ['EncodedSlash']],
     'with both': ['/%2F;v=1', ['/;v=1'], ['EncodedSlash', 'PathParameters']],
   };
   for (const [how, [target, segments, opens]] of Object.entries(read)) {

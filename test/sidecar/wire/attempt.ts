@@ -87,6 +87,7 @@ const silenceMs = 100;
 async function converse(socket: Socket, bytes: string, answers: number): Promise<Told> {
   let text = '';
   let isClosed = false;
+  let wanted = answers;
   const told = (): Told => {
     const statuses = [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
     const codes = [...text.matchAll(/"code":"([a-z_]+)"/g)].map(([, code = '']) => code);
@@ -95,13 +96,16 @@ async function converse(socket: Socket, bytes: string, answers: number): Promise
   socket.on('error', () => {});
   socket.on('data', (chunk: Buffer) => {
     text += chunk.toString('latin1');
-    if (answers > 0 && told().statuses.length >= answers) socket.end();
+    // A refusal that keeps its connection is a rule's, and the request behind it is answered.
+    if (wanted === 0 && /^connection: keep-alive/im.test(text)) wanted = 2;
+    if (wanted > 0 && told().statuses.length >= wanted) socket.end();
   });
   socket.on('close', () => {
     isClosed = true;
   });
   socket.write(Buffer.from(bytes, 'latin1'));
-  if (!isClosed) await Promise.race([once(socket, 'close'), sleep(answers > 0 ? 5000 : silenceMs)]);
+  if (!isClosed) await Promise.race([once(socket, 'close'), sleep(silenceMs)]);
+  if (!isClosed && wanted > 0) await Promise.race([once(socket, 'close'), sleep(5000)]);
   if (!isClosed) {
     socket.end();
     await Promise.race([once(socket, 'close'), sleep(3000)]);

@@ -11,7 +11,7 @@ const refused = [
   // overlong and broken UTF-8
   '/plain/%c0%ae%c0%ae/x', '/plain/%c0%af', '/plain/%e0%80%af', '/plain/%f0%80%80%af', '/plain/%c1%9c', '/plain/%f8%80%80%80%af', '/plain/%ff', '/plain/%80', '/plain/%ed%a0%80', '/plain/%c3', '/plain/%c3%28', '/plain/%f4%90%80%80', '/plain/%fe%fe',
   // slashes, backslashes, empty segments
-  '//plain/x', '/plain//x', '///plain/x', '/plain/x//', '//', '/plain/a%2fb', '/plain/a%2Fb', '/plain/%2f', '/plain%2fx', '/plain/a%5cb', '/plain/a\\b', '\\plain\\x', '/\\evil.test/x', '/plain/x\\', '/plain/%2f%2fevil.test',
+  '//plain/x', '/plain//x', '///plain/x', '/plain/x//', '//', '/plain/a%252fb', '/plain/a%252Fb', '/plain/a%255cb', '/plain/%2500', '/plain/a%250d%250aX:%2520y', '/plain/..%252f%25ff', '/plain/a%2fb', '/plain/a%2Fb', '/plain/%2f', '/plain%2fx', '/plain/a%5cb', '/plain/a\\b', '\\plain\\x', '/\\evil.test/x', '/plain/x\\', '/plain/%2f%2fevil.test',
   // parameters
   '/plain/x;', '/plain/x;a=b', '/plain;a/x', '/plain/;/x', '/plain/a;x=1/..',
   // control characters and spaces
