@@ -30,6 +30,8 @@ const handshakeTimeoutMs = 10_000;
 
 export function createHandshakes({ authority, onOpen, onFailure }: HandshakeOptions): CreateHandshakes {
   return (target) => {
+    /** Names in handshakes that end for want of a leaf, until they have. */
+    const unminted = new Set<string>();
     const server = createServer({
       ALPNProtocols: ['http/1.1'],
       minVersion: 'TLSv1.2',
@@ -39,7 +41,9 @@ export function createHandshakes({ authority, onOpen, onFailure }: HandshakeOpti
       // Without a context OpenSSL has no certificate to show and sends an alert; an error would only hang up.
       SNICallback: (serverName, done) => {
         const name = canonicalHost(serverName);
-        done(null, (isRefusal(name) ? null : authority.leaf(name.host)) ?? undefined);
+        const leaf = isRefusal(name) ? null : authority.leaf(name.host);
+        if (leaf === null && !isRefusal(name)) unminted.add(serverName);
+        done(null, leaf ?? undefined);
       },
     });
     server.on('secureConnection', (stream) => {
@@ -51,7 +55,10 @@ export function createHandshakes({ authority, onOpen, onFailure }: HandshakeOpti
     server.on('tlsClientError', (error: NodeJS.ErrnoException, stream) => {
       const named = placeOf(target, stream.servername);
       stream.destroy();
-      onFailure({ kind: target.kind, authority: named }, refuseHandshake(error.code ?? 'unknown', named));
+      const refusal = unminted.delete(stream.servername || '')
+        ? refuseUnminted(named)
+        : refuseHandshake(error.code ?? 'unknown', named);
+      onFailure({ kind: target.kind, authority: named }, refusal);
     });
     return server;
   };
@@ -62,6 +69,13 @@ function placeOf(target: HandshakeTarget, serverName: string | false | null | un
   if (target.kind === 'connect') return target.authority;
   const name = canonicalHost(serverName || '');
   return isRefusal(name) ? null : { host: name.host, port: target.port };
+}
+
+function refuseUnminted(named: Authority | null): Refusal {
+  return refuse(
+    'tls_handshake_failed',
+    `Agents of this pod asked for too many new names at once to make a certificate for ${named === null ? 'this one' : spell(named)}; try again in some seconds.`,
+  );
 }
 
 function refuseHandshake(code: string, named: Authority | null): Refusal {

@@ -171,6 +171,16 @@ describe('the handshake', () => {
     socket.destroy();
   });
 
+  test('T-02: for more new names than leaves are minted for says so in its record', async () => {
+    const names = Array.from({ length: 480 }, (_, index) => `n${index}.example.test`);
+    const sockets = await Promise.allSettled(names.map((servername) => handshake({ servername })));
+    for (const outcome of sockets) if (outcome.status === 'fulfilled') outcome.value.destroy();
+    assert.ok(sockets.some(({ status }) => status === 'rejected'));
+    await waitFor({ what: 'the record', timeoutMs: 5000 }, async () =>
+      fixture.records.some(({ refusal }) => /too many new names/.test(refusal?.message ?? '')),
+    );
+  });
+
   test('T-05: hands out no session that another name could resume', async () => {
     const socket = await handshake({ servername: originName, maxVersion: 'TLSv1.2' });
     const session = socket.getSession();
