@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import { connect, createServer, type PeerCertificate, type Server } from 'node:tls';
 import { createAuthority, type Authority } from '../../../sidecar/tls/authority.ts';
+import { encodeJavaKeyStore } from '../../../sidecar/tls/java-key-store.ts';
 import { missing, run } from './program.ts';
 
 const hourMs = 3_600_000;
@@ -153,6 +154,70 @@ describe('T-02: the certificates', () => {
       assert.equal(await run('python3', ['-c', script, caPath, String(port)]), 'hello\n');
     },
   );
+
+  test('the leaf says which key is its own, and which signed it', async () => {
+    const { raw } = await leafOf('api.example.com');
+    const path = join(directory, 'leaf.pem');
+    writeFileSync(path, new X509Certificate(raw).toString());
+    const text = await run('openssl', ['x509', '-in', path, '-noout', '-text']);
+    for (const line of [
+      /Subject Key Identifier: \s+[0-9A-F:]{59}/,
+      /Authority Key Identifier: \s+[0-9A-F:]{59}/,
+      /Key Usage: critical\s+Digital Signature\n/,
+      /Extended Key Usage: \s+TLS Web Server Authentication\n/,
+      /Basic Constraints: critical\s+CA:FALSE/,
+    ]) {
+      assert.match(text, line);
+    }
+    const verdict = await run('openssl', [
+      'verify',
+      '-x509_strict',
+      '-purpose',
+      'sslserver',
+      '-CAfile',
+      caPath,
+      path,
+    ]);
+    assert.match(verdict, /: OK\n/);
+  });
+
+  test('Go verifies the chain', { skip: missing('go', 'version'), timeout: 120_000 }, async () => {
+    const path = join(directory, 'client.go');
+    const program = `package main
+import ("crypto/tls"; "crypto/x509"; "fmt"; "io"; "os")
+func main() {
+  pem, _ := os.ReadFile(os.Args[1])
+  roots := x509.NewCertPool()
+  roots.AppendCertsFromPEM(pem)
+  conn, err := tls.Dial("tcp", os.Args[2], &tls.Config{RootCAs: roots, ServerName: "api.example.com"})
+  if err != nil { fmt.Println(err); os.Exit(1) }
+  body, _ := io.ReadAll(conn)
+  fmt.Println(string(body))
+}
+`;
+    writeFileSync(path, program);
+    assert.equal(await run('go', ['run', path, caPath, `127.0.0.1:${port}`], 100_000), 'hello\n');
+  });
+
+  test('Java verifies the chain', { skip: missing('keytool', '-help'), timeout: 120_000 }, async () => {
+    const store = join(directory, 'store.jks');
+    writeFileSync(store, encodeJavaKeyStore([authority.certificatePem]));
+    const path = join(directory, 'Client.java');
+    const program = `import javax.net.ssl.*;
+class Client {
+  public static void main(String[] args) throws Exception {
+    SSLSocket socket = (SSLSocket) SSLSocketFactory.getDefault().createSocket("127.0.0.1", Integer.parseInt(args[0]));
+    SSLParameters parameters = socket.getSSLParameters();
+    parameters.setServerNames(java.util.List.of(new SNIHostName("api.example.com")));
+    socket.setSSLParameters(parameters);
+    System.out.println(new String(socket.getInputStream().readAllBytes()));
+  }
+}
+`;
+    writeFileSync(path, program);
+    const trust = [`-Djavax.net.ssl.trustStore=${store}`, '-Djavax.net.ssl.trustStorePassword=changeit'];
+    assert.equal(await run('java', [...trust, path, String(port)], 100_000), 'hello\n');
+  });
 
   for (const [address, san] of [
     ['192.0.2.1', 'IP Address:192.0.2.1'],

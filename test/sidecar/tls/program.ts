@@ -7,9 +7,9 @@ export function missing(program: string, ...probe: readonly string[]): string | 
 }
 
 /** What the program printed; rejects with its stderr when it fails. Asynchronous, since servers run in this process. */
-export function run(program: string, args: readonly string[]): Promise<string> {
+export function run(program: string, args: readonly string[], timeoutMs = 30_000): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = execFile(program, args, { timeout: 30_000 }, (error, stdout, stderr) => {
+    const child = execFile(program, args, { timeout: timeoutMs }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
       else reject(new Error(`${program}: ${error.message}\n${stdout}\n${stderr}`));
     });
