@@ -16,7 +16,13 @@ export type Values = Readonly<Record<string, unknown>>;
 
 /** Builds the images, installs the chart, and waits until the operator is ready. */
 export async function installOutrider(node: ClusterNode, values: Values = {}): Promise<void> {
-  const [helm] = await Promise.all([builtServer('helm'), buildImages(node), restrictNamespace(node)]);
+  await Promise.all([buildImages(node), restrictNamespace(node)]);
+  await applyChart(node, values);
+}
+
+/** Installs the chart, or upgrades it to other values, and waits until the operator is ready. */
+export async function applyChart(node: ClusterNode, values: Values): Promise<void> {
+  const helm = await builtServer('helm');
   const file = join(node.folder, 'outrider-values.yaml');
   await writeFile(file, stringify({ ...clusterValues(node), ...values }));
   const chart = join(root, 'charts', 'outrider');
