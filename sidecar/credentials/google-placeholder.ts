@@ -63,12 +63,17 @@ export function googleKeyFile(namespace: string, credential: string, key: string
 }
 
 /** Where SDKs send what they sign with a key file, whatever its token_uri says. */
+const tokenPaths: ReadonlyMap<string, string> = new Map([
+  ['oauth2.googleapis.com', '/token'],
+  ['www.googleapis.com', '/oauth2/v4/token'],
+]);
+
+export const tokenHosts: ReadonlySet<string> = new Set(tokenPaths.keys());
+
 export function isTokenRequest(request: CanonicalRequest): boolean {
   const { scheme, host, port, method, path, query } = request;
   if (scheme !== 'https' || port !== 443 || method !== 'POST' || query !== null) return false;
-  return host === 'oauth2.googleapis.com'
-    ? path === '/token'
-    : host === 'www.googleapis.com' && path === '/oauth2/v4/token';
+  return path === tokenPaths.get(host);
 }
 
 /**

@@ -10,6 +10,8 @@ import {
 import { compileKnownNames, type KnowsName } from '../../policy/known-names.ts';
 import type { Clock } from '../clock.ts';
 import type { Snapshot, SnapshotSource } from '../control/snapshot.ts';
+import { tokenHosts } from '../credentials/google-placeholder.ts';
+import { withPlaceholderFile } from '../credentials/placeholder-files.ts';
 import type { AnswerOptions } from './answer.ts';
 
 export interface AgentNamesOptions {
@@ -36,7 +38,11 @@ export function createAgentNames(options: AgentNamesOptions): Pick<AnswerOptions
       const { scheme, names } = destinations[relay.destination] ?? {};
       return scheme === 'tcp' ? (names ?? []).map((name) => [name, relayAddress(relay)] as const) : [];
     });
-    compiled = { of: snapshot, knows: compileKnownNames(snapshot.ruleset), relayed: new Map(relayed) };
+    const isGranted = compileKnownNames(snapshot.ruleset);
+    // What the sidecar answers itself needs no grant, but an SDK that reads no proxy variable asks for its name.
+    const answered = withPlaceholderFile(snapshot.ruleset).length > 0 ? tokenHosts : new Set<string>();
+    const knows: KnowsName = (host, nowMs) => answered.has(host) || isGranted(host, nowMs);
+    compiled = { of: snapshot, knows, relayed: new Map(relayed) };
     return compiled;
   }
 

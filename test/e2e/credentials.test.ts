@@ -23,6 +23,7 @@ import { fileSearch, placesThatLeak } from './leak-hunt.ts';
 import { everythingObservable } from './observation.ts';
 import { untilRow } from './rows.ts';
 import { buildSdkImage } from './sdk-image.ts';
+import { entriesByHost, unledPrograms, withoutProxy } from './unled-programs.ts';
 
 const run = promisify(execFile);
 const canary = (name: string): string => `canary-${name}-${randomBytes(12).toString('hex')}`;
@@ -55,6 +56,8 @@ describe('agents and their SDKs', { skip: nodeSkipReason() ?? false, timeout: 90
     return JSON.parse(output.trim().split('\n').at(-1) ?? '') as Record<string, unknown>;
   };
   const lastCall = () => apis.calls.at(-1);
+  const sidecarLines = async () =>
+    (await kubectl('logs', 'deploy/sdks', '-c', 'outrider')).trim().split('\n');
 
   before(async () => {
     node = await startNode();
@@ -226,6 +229,53 @@ describe('agents and their SDKs', { skip: nodeSkipReason() ?? false, timeout: 90
       const { status, text } = await agent.curl(url, options);
       assert.equal(status, 200, `${what}: ${text} after ${JSON.stringify(lastCall())}`);
     }
+  });
+
+  it('each of them came as its variables lead it, and by capture where it reads none', async () => {
+    const wait = { what: 'the last decision line', timeoutMs: 20_000, everyMs: 1000 };
+    const byHost = await waitFor(wait, async () => {
+      const found = entriesByHost(await sidecarLines(), apiHosts);
+      return found['exchange.example'] === undefined ? undefined : found;
+    });
+    assert.deepEqual(byHost, {
+      'api.github.com': ['connect'],
+      'github.com': ['connect'],
+      'api.stripe.com': ['captured_tls'],
+      // boto3 and the SDK for JavaScript.
+      'acme-reports.s3.eu-central-1.amazonaws.com': ['captured_tls', 'connect'],
+      'oauth2.googleapis.com': ['connect'],
+      'storage.googleapis.com': ['connect'],
+      'api.search.example': ['connect'],
+      'tickets.example': ['connect'],
+      'maps.example': ['connect'],
+      'bots.example': ['connect'],
+      'exchange.example': ['connect'],
+    });
+  });
+
+  describe('N-21: without proxy variables, which it may ignore or unset', { concurrency: 4 }, () => {
+    let linesBefore = 0;
+    before(async () => {
+      linesBefore = (await sidecarLines()).length;
+    });
+
+    for (const [what, { command, check }] of Object.entries(unledPrograms)) {
+      it(`${what} is led by netfilter and DNS, to the same answer`, async () => {
+        check(await agent.exec([...withoutProxy, ...command], 90_000));
+      });
+    }
+
+    after(async () => {
+      const hosts = Object.values(unledPrograms).flatMap((each) => each.hosts);
+      await waitFor({ what: 'all decision lines', timeoutMs: 20_000, everyMs: 1000 }, async () => {
+        const lines = (await sidecarLines()).slice(linesBefore);
+        assert.deepEqual(
+          entriesByHost(lines, hosts),
+          Object.fromEntries(hosts.map((host) => [host, ['captured_tls']])),
+        );
+        return true;
+      });
+    });
   });
 
   it('H-61: where credentials are minted nothing goes through, though a rule covers all of the host', async () => {
