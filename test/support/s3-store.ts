@@ -30,10 +30,11 @@ export function createS3Store(): S3Store {
   function get(name: string, range: string | undefined): S3Answer {
     const found = objects.get(name);
     if (found === undefined) return answerOf(404, '<Error><Code>NoSuchKey</Code></Error>');
-    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [];
+    const [, from, to = ''] = /^bytes=(\d+)-(\d*)$/.exec(range ?? '') ?? [];
     if (from === undefined) return answerOf(200, found, { etag: etagOf(found) });
-    const body = found.subarray(Number(from), Number(to) + 1);
-    return answerOf(206, body, { 'content-range': `bytes ${from}-${to}/${found.length}` });
+    const end = to === '' ? found.length - 1 : Number(to);
+    const body = found.subarray(Number(from), end + 1);
+    return answerOf(206, body, { 'content-range': `bytes ${from}-${end}/${found.length}` });
   }
 
   function list(bucket: string, query: URLSearchParams): S3Answer {

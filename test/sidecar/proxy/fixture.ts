@@ -57,6 +57,8 @@ export interface FixtureOptions {
   readonly maxHeldBytes?: number;
   /** Listens as in a captured pod: for the origin's port, and for this besides. */
   readonly capture?: Partial<CapturePlan>;
+  /** Those of 443 and 80; free ones by default, and the origin's port is planned then. */
+  readonly capturePorts?: { readonly tls: number; readonly http: number };
   /** The real ones, in place of one that a test sets. */
   readonly credentials?: (parts: {
     readonly snapshots: SnapshotSource;
@@ -167,8 +169,10 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     const { port } = await proxy.listen(options.port ?? 0, hosts);
     if (options.capture === undefined) return { port, captured: null };
     const { ports = [], relays = [] } = options.capture;
-    const plan = { ports: [{ port: origin.port, listener: 0 }, ...ports], relays };
-    return { port, captured: await proxy.capture(plan, { tls: 0, http: 0 }, hosts) };
+    const { capturePorts } = options;
+    const own = capturePorts === undefined ? [{ port: origin.port, listener: 0 }] : [];
+    const plan = { ports: [...own, ...ports], relays };
+    return { port, captured: await proxy.capture(plan, capturePorts ?? { tls: 0, http: 0 }, hosts) };
   };
   const listening = await listen().catch(async (error: unknown) => {
     await close();
