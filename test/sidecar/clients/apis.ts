@@ -55,6 +55,8 @@ export async function startApis(options: {
       }
       case 'api.stripe.com':
         return asJson(response, { id: 're_1', object: 'refund', status: 'succeeded' });
+      case 'gitlab.com':
+        return asJson(response, [{ id: 7 }]);
       case 'api.github.com':
         return asJson(response, { ref: 'refs/heads/agent/x' });
       case 'generativelanguage.googleapis.com':
@@ -83,9 +85,11 @@ export async function startApis(options: {
       answer(host, message, response, body);
     });
   };
+  const maxHeaderSize = 128 * 1024;
+  const identity = { cert: certificate.certPem, key: certificate.keyPem };
   const servers = [
-    { server: createServer({ cert: certificate.certPem, key: certificate.keyPem }, onRequest), port: 443 },
-    { server: createHttpServer(onRequest), port: 80 },
+    { server: createServer({ ...identity, maxHeaderSize }, onRequest), port: 443 },
+    { server: createHttpServer({ maxHeaderSize }, onRequest), port: 80 },
   ];
   for (const { server, port } of servers) {
     server.on('checkContinue', onRequest);

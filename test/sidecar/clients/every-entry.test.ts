@@ -8,11 +8,12 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { Problem } from '../../../sidecar/proxy/respond.ts';
+import { nodeSkipReason } from '../../cluster/node-availability.ts';
 import { requireCommands } from '../../cluster/packages.ts';
 import { installedPython, python } from '../../support/python-environment.ts';
 import { tokenPlaceholder } from '../proxy/fixture.ts';
 import { missing } from '../tls/program.ts';
-import { podSkipReason, secrets, startClientPod, type ClientPod, type Leading } from './pod.ts';
+import { secrets, startClientPod, type ClientPod, type Leading } from './pod.ts';
 
 const execute = promisify(execFile);
 
@@ -79,8 +80,23 @@ public class Get {
   }
 }`;
 
+// Static, so that its own resolver asks.
+const go = `package main
+import ("fmt"; "io"; "net/http"; "os"; "strings")
+func main() {
+  for _, url := range os.Args[1:] {
+    request, _ := http.NewRequest("GET", url, nil)
+    if strings.Contains(url, "/token") { request.Header.Set("Authorization", "${authorization}") }
+    answer, err := http.DefaultClient.Do(request)
+    if err != nil { fmt.Fprintln(os.Stderr, err); os.Exit(1) }
+    body, _ := io.ReadAll(answer.Body)
+    fmt.Println(strings.TrimSpace(string(body)))
+  }
+}`;
+
 let pod: ClientPod;
 let environment = '';
+const skipGo = missing('go', 'version');
 
 const clients: Record<string, Client> = {
   curl: {
@@ -106,9 +122,10 @@ const clients: Record<string, Client> = {
     skip: missing('javac', '-version'),
     get: (urls) => ['java', '-cp', pod.folder, 'Get', ...urls],
   },
+  'Go’s net/http': { skip: skipGo, get: (urls) => [join(pod.folder, 'get-by-go'), ...urls] },
 };
 
-describe('real clients by every entry', { skip: podSkipReason() }, () => {
+describe('real clients by every entry', { skip: nodeSkipReason() ?? false }, () => {
   before(async () => {
     environment = await installedPython(['boto3==1.44.5', 'requests==2.34.2', 'google-auth==2.62.2']);
     await requireCommands(['busybox']);
@@ -116,6 +133,12 @@ describe('real clients by every entry', { skip: podSkipReason() }, () => {
       await writeFile(join(folder, 'Get.java'), java);
       if (clients['Java’s HttpClient']?.skip === false) {
         await execute('javac', ['-d', folder, join(folder, 'Get.java')], { timeout: 60_000 });
+      }
+      if (skipGo === false) {
+        await writeFile(join(folder, 'get.go'), go);
+        const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=mod' };
+        const build = ['build', '-o', join(folder, 'get-by-go'), join(folder, 'get.go')];
+        await execute('go', build, { env, timeout: 300_000 });
       }
       await prepareGit(join(folder, 'git'));
     });
@@ -167,6 +190,15 @@ describe('real clients by every entry', { skip: podSkipReason() }, () => {
       const { stdout } = await pod.run(leading, [...command, '-T', 'large', `${place}/elsewhere`]);
       assert.match(stdout, /"code":"no_grant"[^]*\n0$/);
       await pod.seen();
+    });
+
+    test(`curl by ${entry} sends 40 KiB of headers`, async () => {
+      const command = ['curl', '-sS', '-H', `Cookie: a=${'x'.repeat(40_000)}`, `${place}/plain/x`];
+      const { stdout, stderr } = await pod.run(leading, command);
+      assert.equal(stdout, 'hello to GET', stderr);
+      const { records, received } = await pod.seen();
+      assert.equal(records[0]?.entry, entry);
+      assert.equal(received[0]?.headers.cookie?.length, 40_002);
     });
 
     test(`git by ${entry} clones and pushes, with a probe, chunks and gzip`, async () => {

@@ -7,9 +7,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { nodeSkipReason } from '../../cluster/node-availability.ts';
 import { requireCommands } from '../../cluster/packages.ts';
 import { python } from '../../support/python-environment.ts';
-import { podSkipReason, startClientPod, type ClientPod } from './pod.ts';
+import { startClientPod, type ClientPod } from './pod.ts';
 
 const execute = promisify(execFile);
 
@@ -34,7 +35,7 @@ const name = 'api.example.test';
 /** musl and glibc wait 5 s for a server that does not answer as they want. */
 const promptMs = 2500;
 
-describe('resolvers with a search list and ndots:5', { skip: podSkipReason() }, () => {
+describe('resolvers with a search list and ndots:5', { skip: nodeSkipReason() ?? false }, () => {
   let pod: ClientPod;
   before(async () => {
     await requireCommands(['busybox'], { '/usr/bin/musl-gcc': 'musl-tools', '/usr/bin/gcc': 'gcc' });

@@ -72,6 +72,7 @@ const grants: RulesetRule[] = [
     paths: ['/repos/acme/docs/git/ref/heads*'],
     opens: ['EncodedSlash'],
   }),
+  ...grant('gitlab.com', { methods: ['GET'], paths: ['/api/v4/projects/*/issues'], opens: ['EncodedSlash'] }),
   ...grant('generativelanguage.googleapis.com', { paths: ['/v1beta/models/*:generateContent'] }),
   ...grant('api.anthropic.com', { paths: ['/v1/messages'], credential: 'llm' }),
   ...grant('api.stripe.com', { paths: ['/v1/**'], credential: 'stripe' }),

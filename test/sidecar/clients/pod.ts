@@ -21,6 +21,7 @@ export const apiHosts = [
   'api.anthropic.com',
   'api.stripe.com',
   'github.com',
+  'gitlab.com',
 ] as const;
 export type ApiHost = (typeof apiHosts)[number];
 
@@ -74,11 +75,6 @@ export interface ClientPod {
   /** What was decided and what arrived since it was asked last. */
   seen(): Promise<Seen>;
   close(): Promise<void>;
-}
-
-/** Null where tests may not change namespaces. */
-export function podSkipReason(): string | false {
-  return process.getuid?.() === 0 ? false : 'needs root, for namespaces of its own';
 }
 
 /** @param prepare makes what the pod serves: bare repositories in `git`. */

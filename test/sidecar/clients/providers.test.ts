@@ -5,9 +5,10 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { nodeSkipReason } from '../../cluster/node-availability.ts';
 import { installedPython } from '../../support/python-environment.ts';
 import { missing } from '../tls/program.ts';
-import { podSkipReason, secrets, startClientPod, type ClientPod, type Leading, type Seen } from './pod.ts';
+import { secrets, startClientPod, type ClientPod, type Leading, type Seen } from './pod.ts';
 
 const awsPlaceholder = 'outrider-placeholder.research.aws';
 const placeholders = {
@@ -40,6 +41,13 @@ import urllib.request, urllib.error
 url = client.generate_presigned_url("get_object", Params={"Bucket": "acme", "Key": "report.bin"})
 try: urllib.request.urlopen(url, timeout=10)
 except urllib.error.HTTPError as error: print(error.read().decode())
+`;
+// As for access points of several regions, with Amazon's own signer in C.
+const ofAllRegions = `${boto}
+import botocore.exceptions
+client = boto3.client("s3", config=Config(signature_version="s3v4a", retries={"total_max_attempts": 1}))
+try: client.put_object(Bucket="acme", Key="report.bin", Body=b"x")
+except botocore.exceptions.ClientError as error: print(error)
 `;
 const generate = `
 import requests
@@ -88,14 +96,16 @@ const ofJavaScript = {
     await stripe.refunds.create({ charge: 'ch_1' });`,
 };
 
-describe('SDKs and tools of real services', { skip: podSkipReason() }, () => {
+describe('SDKs and tools of real services', { skip: nodeSkipReason() ?? false }, () => {
   let pod: ClientPod;
   let python = '';
+  let signer = '';
   let stripePackages = '';
 
   before(async () => {
     const common = await installedPython(['boto3==1.44.5', 'requests==2.34.2', 'google-auth==2.62.2']);
     python = join(common, 'bin/python');
+    signer = join(await installedPython(['boto3[crt]==1.44.5']), 'bin/python');
     stripePackages = join(await installedPython(['stripe==16.1.0']), 'bin/python');
     pod = await startClientPod();
     await writeFile(join(pod.folder, '.npmrc'), 'audit=false\nfund=false\n');
@@ -134,6 +144,15 @@ describe('SDKs and tools of real services', { skip: podSkipReason() }, () => {
         assert.deepEqual([entriesOf(seen), seen.received], [[entry], []]);
       });
 
+      test('H-63: Signature Version 4A of boto3 is refused by name', async () => {
+        const { output, seen } = await run(leading, [signer, '-c', ofAllRegions]);
+        assert.match(output, /\(400\)/);
+        assert.deepEqual(
+          seen.records.map((each) => [each.entry, each.reason]),
+          [[entry, 'request_unsignable']],
+        );
+      });
+
       test(
         'npm reads a scoped package, whose slash is encoded',
         { skip: missing('npm', '--version') },
@@ -150,6 +169,14 @@ describe('SDKs and tools of real services', { skip: podSkipReason() }, () => {
         assert.equal(output, 'refs/heads/agent/x');
         assert.deepEqual(entriesOf(seen), [entry]);
         assert.equal(seen.received[0]?.url, '/repos/acme/docs/git/ref/heads%2Fagent%2Fx');
+      });
+
+      test('GitLab is asked for a project by its path, whose slash is encoded', async () => {
+        const url = 'https://gitlab.com/api/v4/projects/acme%2Fdocs/issues';
+        const { output, seen } = await run(leading, ['curl', '-sS', url]);
+        assert.equal(output, '[{"id":7}]');
+        assert.deepEqual(entriesOf(seen), [entry]);
+        assert.equal(seen.received[0]?.url, '/api/v4/projects/acme%2Fdocs/issues');
       });
 
       test('a verb behind a colon, as Google has it, is told from another', async () => {
