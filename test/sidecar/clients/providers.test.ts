@@ -22,12 +22,13 @@ const placeholders = {
 };
 const ways: Readonly<Record<string, Leading>> = { connect: 'led', captured_tls: 'unled' };
 
-const boto = `
+const botoWith = (signature: string): string => `
 import boto3, hashlib, io
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-client = boto3.client("s3", config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}))
+client = boto3.client("s3", config=Config(${signature}retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}))
 `;
+const boto = botoWith('');
 // Of 20.9 MB: what a dropped Range once made 37.7 MB of.
 const putAndDownload = `${boto}
 body = hashlib.sha256(b"seed").digest() * (20_900_000 // 32)
@@ -43,9 +44,8 @@ try: urllib.request.urlopen(url, timeout=10)
 except urllib.error.HTTPError as error: print(error.read().decode())
 `;
 // As for access points of several regions, with Amazon's own signer in C.
-const ofAllRegions = `${boto}
+const ofAllRegions = `${botoWith('signature_version="s3v4a", ')}
 import botocore.exceptions
-client = boto3.client("s3", config=Config(signature_version="s3v4a", retries={"total_max_attempts": 1}))
 try: client.put_object(Bucket="acme", Key="report.bin", Body=b"x")
 except botocore.exceptions.ClientError as error: print(error)
 `;
