@@ -71,7 +71,8 @@ export async function startApis(options: {
     const chunks: Buffer[] = [];
     message.on('data', (chunk: Buffer) => chunks.push(chunk));
     message.on('end', () => {
-      const { method = '', url = '', headers } = message;
+      const { method = '', url = '', headers, rawHeaders } = message;
+      const names = rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
       const body = Buffer.concat(chunks);
       const host = String(headers.host) as ApiHost;
       received.push({
@@ -79,6 +80,7 @@ export async function startApis(options: {
         method,
         url,
         headers,
+        names,
         body: body.subarray(0, 4096).toString('latin1'),
         bytes: body.length,
       });

@@ -164,7 +164,8 @@ describe('real clients by every entry', { skip: nodeSkipReason() ?? false }, () 
         assert.equal((JSON.parse(refused) as Problem).code, 'no_grant', stderr);
         assert.equal(answered, 'hello to GET', stderr);
         assert.equal(received.length, 1);
-        const { headers } = received[0] ?? {};
+        const { headers, names = [] } = received[0] ?? {};
+        assert.equal(new Set(names).size, names.length, 'each header once, in whatever case');
         assert.equal(headers?.authorization, scheme === 'https' ? `Bearer ${secrets.token}` : undefined);
         for (const hop of ['upgrade', 'http2-settings', 'expect', 'proxy-connection', 'proxy-authorization'])
           assert.equal(headers?.[hop], undefined, hop);

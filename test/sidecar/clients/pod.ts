@@ -32,6 +32,8 @@ export interface ReceivedCall {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
+  /** In lower case, each as often as it came. */
+  readonly names: readonly string[];
   /** Its beginning. */
   readonly body: string;
   readonly bytes: number;
