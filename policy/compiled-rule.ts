@@ -17,7 +17,7 @@ import { compileMethods, formOverride, formOverrideNeed } from './methods.ts';
 import { compilePaths, compilePlace } from './place.ts';
 import type { BodyNeed, Condition, Miss, Reading, Stance } from './reading.ts';
 import type { Opening } from './request.ts';
-import type { Ruleset, RulesetLimit, RulesetRule } from './ruleset.ts';
+import type { Ruleset, RulesetLimit, RulesetRule, RulesetSchedule } from './ruleset.ts';
 import type { RulesetInject } from './ruleset-credential.ts';
 import { compileSchedule } from './schedule.ts';
 
@@ -27,6 +27,8 @@ export interface Step {
   readonly need: ((reading: Reading) => BodyNeed | null) | null;
   /** About the method, what a path opens, or what mints: settled without it where a request has nothing unusual. */
   readonly isPlain?: true;
+  /** Says of a connection whose bytes nobody reads what it says of a request. */
+  readonly isApart?: true;
 }
 
 export interface CompiledLimit {
@@ -74,8 +76,8 @@ export function compileRule(
     methodStep(rule, stance),
     stance === 'grant' ? openStep(rule.opens ?? []) : null,
     ...fieldSteps(rule, stance),
-    rule.during === undefined ? null : onHead(compileSchedule(rule.during, 'during', stance)),
-    rule.outside === undefined ? null : onHead(compileSchedule(rule.outside, 'outside', stance)),
+    scheduleStep(rule.during, 'during', stance),
+    scheduleStep(rule.outside, 'outside', stance),
     rule.mcp === undefined ? null : onBody(compileMcp(rule.mcp, stance), mcpMaxBytes),
     githubStep(rule, stance),
     whenStep(rule, ruleset, stance),
@@ -90,8 +92,8 @@ export function compileRule(
     steps,
     limits,
     explained: () => [
-      onHead(compilePlace(rule, ruleset, stance)),
-      onHead(compilePaths(rule, stance)),
+      { ...onHead(compilePlace(rule, ruleset, stance)), isApart: true },
+      { ...onHead(compilePaths(rule, stance)), isApart: true },
       ...steps,
     ],
   };
@@ -122,6 +124,32 @@ export function evaluate(
   return isPending ? pending : null;
 }
 
+/** Of a connection whose bytes nobody reads, what a rule asks of them is neither proved nor ruled out. */
+export function evaluateUnread(
+  rule: RulesetRule,
+  steps: readonly Step[],
+  stance: Stance,
+  reading: Reading,
+): Miss | null {
+  for (const { test, isPlain, isApart } of steps) {
+    const isAsked = isPlain !== true && isApart !== true;
+    if (isAsked && stance === 'guard') continue;
+    const miss = isAsked ? unreadMiss(rule) : test(reading);
+    if (miss !== null) return miss;
+  }
+  return null;
+}
+
+function unreadMiss(rule: RulesetRule): Miss {
+  const field = readFields.find((name) => rule[name] !== undefined) ?? 'when';
+  return {
+    field,
+    message: `The rule asks for something in ${field}, and of a tcp destination nobody reads the bytes.`,
+  };
+}
+
+const readFields = ['query', 'headers', 'body', 'mcp', 'when'] as const;
+
 function onHead(test: Condition): Step {
   return { test, need: null };
 }
@@ -129,6 +157,15 @@ function onHead(test: Condition): Step {
 function onBody(test: Condition, maxBytes: number): Step {
   const need: BodyNeed = { maxBytes, until: 'end' };
   return { test, need: () => need };
+}
+
+function scheduleStep(
+  schedule: RulesetSchedule | undefined,
+  field: 'during' | 'outside',
+  stance: Stance,
+): Step | null {
+  if (schedule === undefined) return null;
+  return { test: compileSchedule(schedule, field, stance), need: null, isApart: true };
 }
 
 /** What mints credentials is granted only by its path, written out: not by a glob, a form, or no paths at all. */
@@ -239,8 +276,9 @@ function compileLimit(limit: RulesetLimit, { body }: RulesetRule): CompiledLimit
 function limitStep({ limit, amount }: CompiledLimit, { body }: RulesetRule): Step | null {
   if (limit.sum === undefined && limit.usage === undefined) return null;
   const maxBytes = body?.maxBytes ?? (limit.sum === undefined ? tokensMaxBytes : defaultMaxBytes);
-  return onBody((reading) => {
+  const test: Condition = (reading) => {
     const taken = amount(reading);
     return typeof taken === 'number' ? null : { ...taken, field: `limits[${limit.name}]` };
-  }, maxBytes);
+  };
+  return { ...onBody(test, maxBytes), isApart: true };
 }

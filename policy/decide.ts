@@ -1,6 +1,6 @@
 // The decision: pure, compiled once per ruleset. What the rules say is in `engine.ts`; here it becomes one outcome.
 
-import { evaluate, type CompiledRule } from './compiled-rule.ts';
+import { evaluate, evaluateUnread, type CompiledRule } from './compiled-rule.ts';
 import type { BodyNeeded, Decision } from './decision.ts';
 import { createEngine, type Engine, type Findings } from './engine.ts';
 import { ambiguous, compileCeiling } from './credential-ceiling.ts';
@@ -197,8 +197,12 @@ export function compileDecider(ruleset: Ruleset, revision: string): Decider {
       const account =
         (stance: Stance) =>
         (compiled: CompiledRule): RuleAccount => {
-          const miss = evaluate(compiled.explained(), reading, () => {});
-          return { rule: compiled.rule, stance, matches: miss === null, miss };
+          const { rule, explained } = compiled;
+          const miss =
+            request.scheme === 'tcp'
+              ? evaluateUnread(rule, explained(), stance, reading)
+              : evaluate(explained(), reading, () => {});
+          return { rule, stance, matches: miss === null, miss };
         };
       return [...guards.map(account('guard')), ...grants.map(account('grant'))];
     },

@@ -1,10 +1,10 @@
 // What a set of rules says of one request. Grants must prove, guards need only not be ruled out; Deny beats hold beats
 // allow, and order never changes the outcome, only which rule is recorded: the first by (policy, rule).
 
-import { compileRule, evaluate, pending, type CompiledRule } from './compiled-rule.ts';
+import { compileRule, evaluate, evaluateUnread, pending, type CompiledRule } from './compiled-rule.ts';
 import { explainMiss, fieldRank } from './explanation.ts';
 import type { CanonicalRequest } from './request.ts';
-import type { BodyNeed, Miss, Reading } from './reading.ts';
+import type { BodyNeed, Miss, Reading, Stance } from './reading.ts';
 import { allowsMethod, createMethodBits } from './method-bits.ts';
 import { formOverrideNeed, methodMiss } from './methods.ts';
 import { placeMiss, pathMiss } from './place.ts';
@@ -89,10 +89,15 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
     }
   }
 
+  function missOf({ rule, steps: conditions }: CompiledRule, stance: Stance): Miss | null {
+    if (reading.request.scheme === 'tcp') return evaluateUnread(rule, conditions, stance, reading);
+    return evaluate(conditions, reading, needed);
+  }
+
   function visitGuard(index: number): void {
     const guard = guards[index] as CompiledRule;
     steps += guard.steps.length;
-    if (evaluate(guard.steps, reading, needed) !== null) return;
+    if (missOf(guard, 'guard') !== null) return;
     // Whatever else a newer operator may call a guard, it stops.
     if (guard.rule.action === 'RequireApproval') insert(holding, guard);
     else if (denying === null || guard.order < denying.order) denying = guard;
@@ -111,7 +116,7 @@ export function createEngine(ruleset: Ruleset, rules: (rule: RulesetRule) => boo
       return;
     }
     steps += grant.steps.length;
-    const miss = evaluate(grant.steps, reading, needed);
+    const miss = missOf(grant, 'grant');
     if (miss === null) insert(granting, grant);
     else if (miss === pending) mayGrant = true;
     else {

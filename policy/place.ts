@@ -107,7 +107,7 @@ export function compilePaths(match: RulesetMatch, stance: Stance): Condition {
   const miss = pathMiss(match, stance);
   const matches = compilePatterns(paths.map((path) => partsOfPath(path, stance)));
   if (stance === 'grant') return ({ request }) => (matches(request.segments) ? null : miss);
-  return ({ request }) => (guardReadings(request).some(matches) ? null : miss);
+  return ({ request }) => (request.scheme === 'tcp' || guardReadings(request).some(matches) ? null : miss);
 }
 
 export function partsOfPath(pattern: string, stance: Stance): Part[] {

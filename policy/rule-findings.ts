@@ -63,7 +63,7 @@ function whenProblems(when: string | undefined): readonly Problem[] {
 /** Conditions of a grant on what nobody reads: a connection to a destination of scheme tcp is no request. */
 function findUnreadable(rule: Rule, at: string): readonly Finding[] {
   if (rule.action === 'Deny') return [];
-  const about = (['methods', 'paths', 'body', 'mcp', 'response'] as const).filter(
+  const about = (['methods', 'paths', 'query', 'headers', 'body', 'mcp', 'when', 'response'] as const).filter(
     (field) => rule[field] !== undefined && !(field === 'paths' && rule.paths?.includes('/**')),
   );
   const limits = (rule.limits ?? []).flatMap(({ sum, usage }, index) =>

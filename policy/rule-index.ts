@@ -22,6 +22,8 @@ interface Bucket {
   readonly scheme: Place['scheme'];
   anyPath: number[] | null;
   paths: PartTree | null;
+  /** The rules in `paths`. */
+  readonly withPaths: number[];
   lowest: number;
 }
 
@@ -62,6 +64,7 @@ export function createRuleIndex(
       if (rule.paths === undefined) (bucket.anyPath ??= []).push(index);
       else {
         bucket.paths ??= createPartTree();
+        bucket.withPaths.push(index);
         for (const path of rule.paths) addPattern(bucket.paths, partsOfPath(path, stance), index);
       }
     }
@@ -132,12 +135,15 @@ export function createRuleIndex(
       const { buckets: found, nearest } =
         resolutions.get(request.host) ?? resolve(request.host, reading.labels());
       nearestIndex = nearest;
-      for (const { port, scheme, anyPath, paths } of found) {
+      // No path of bytes that nobody reads can be ruled out.
+      const isUnread = stance === 'guard' && request.scheme === 'tcp';
+      for (const { port, scheme, anyPath, paths, withPaths } of found) {
         steps += 1;
         if (port !== null && port !== request.port) continue;
         if (scheme !== null && scheme !== request.scheme) continue;
         if (anyPath !== null) for (const index of anyPath) visit(index);
-        if (paths !== null) searchPaths(paths, request);
+        if (paths !== null && !isUnread) searchPaths(paths, request);
+        if (isUnread) for (const index of withPaths) visit(index);
       }
       return steps;
     },
@@ -146,5 +152,5 @@ export function createRuleIndex(
 }
 
 function createBucket({ port, scheme }: Omit<Place, 'hosts'>): Bucket {
-  return { port, scheme, anyPath: null, paths: null, lowest: noValue };
+  return { port, scheme, anyPath: null, paths: null, withPaths: [], lowest: noValue };
 }

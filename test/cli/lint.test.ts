@@ -96,7 +96,7 @@ describe('outrider lint finds', () => {
       {
         'p.yaml': policy({
           agents: {},
-          rules: [{ name: 'db', action: 'Allow', destination: 'db', methods: ['GET'] }],
+          rules: [{ name: 'db', action: 'Allow', destination: 'db', query: { others: 'Deny' } }],
         }),
         'd.yaml': {
           apiVersion: 'outrider.dev/v1alpha1',
@@ -108,7 +108,7 @@ describe('outrider lint finds', () => {
           },
         },
       },
-      { field: 'spec.rules[0].methods', reason: 'NeverMatches', severity: 'warning' },
+      { field: 'spec.rules[0].query', reason: 'NeverMatches', severity: 'warning' },
     ],
     'a store that does not exist, which blocks': [
       {
