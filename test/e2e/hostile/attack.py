@@ -1,6 +1,7 @@
 """Every way out of a pod that does not ask the proxy, tried from inside. One line of JSON per try: what, and what came of it.
 
-attack.py '{"four": [addresses], "six": [addresses], "ports": [numbers], "gateway": "fe80::1%eth0", "allowed": "name:port", "uid": 1, "gid": 1}'
+attack.py '{"four": [addresses], "six": [addresses], "ports": [numbers], "own": [addresses of the pod],
+           "gateway": "fe80::1%eth0", "allowed": "name:port", "uid": 1, "gid": 1}'
 """
 
 import errno
@@ -97,6 +98,44 @@ def marked(address):
     with new(family_of(address)) as sock:
         sock.setsockopt(socket.SOL_SOCKET, 36, 0x6F757472)  # SO_MARK
         sock.connect((address, 8443))
+
+
+def own_address(address):
+    return next((own for own in plan["own"] if (":" in own) == (":" in address)), "::1" if ":" in address else "127.0.0.1")
+
+
+def in_its_name(address, kind):
+    """A socket with another host's address, which IPv6 grants to everybody (IPV6_FREEBIND)."""
+    sock = new(family_of(address), kind)
+    six = ":" in address
+    sock.setsockopt(socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP, 78 if six else 15, 1)
+    sock.bind((address, 9999))
+    return sock
+
+
+def forged_question(address):
+    """Sends the pod what looks as if it came from there, then the answer to it."""
+    with new(family_of(address), socket.SOCK_DGRAM) as ours, in_its_name(address, socket.SOCK_DGRAM) as theirs:
+        ours.bind((own_address(address), 0))
+        theirs.sendto(b"hello", ours.getsockname()[:2])
+        ours.sendto(b"secret", (address, 9999))
+        return "sent"
+
+
+def forged_connection(address):
+    """The second packet of its handshake would go there."""
+    with new(family_of(address)) as ours, in_its_name(address, socket.SOCK_STREAM) as theirs:
+        ours.bind((own_address(address), 0))
+        ours.listen()
+        theirs.connect(ours.getsockname()[:2])
+        return "connected"
+
+
+def forged_to_sidecar(address):
+    """Has the sidecar answer there, from the port of its that listens beyond loopback."""
+    with in_its_name(address, socket.SOCK_STREAM) as theirs:
+        theirs.connect((own_address(address), 15020))
+        return "connected"
 
 
 def udp(address, port, payload=b"x" * 32):
@@ -234,6 +273,9 @@ def main():
         tries += [
             (f"tls without a name {address}", lambda a=address: without_name(a)),
             (f"fast open {address}", lambda a=address: fast_open(a)),
+            (f"forged question {address}", lambda a=address: forged_question(a)),
+            (f"forged connection {address}", lambda a=address: forged_connection(a)),
+            (f"forged to the sidecar {address}", lambda a=address: forged_to_sidecar(a)),
             (f"bound to eth0 {address} 443", lambda a=address: bound_to_device(a, 443)),
             (f"bound to eth0 {address} 8443", lambda a=address: bound_to_device(a, 8443)),
             (f"from loopback {address}", lambda a=address: from_loopback(a)),
