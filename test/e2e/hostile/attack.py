@@ -109,7 +109,7 @@ def in_its_name(address, kind):
     sock = new(family_of(address), kind)
     six = ":" in address
     sock.setsockopt(socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP, 78 if six else 15, 1)
-    sock.bind((address, 9999))
+    sock.bind((address, 0))
     return sock
 
 
@@ -118,7 +118,7 @@ def forged_question(address):
     with new(family_of(address), socket.SOCK_DGRAM) as ours, in_its_name(address, socket.SOCK_DGRAM) as theirs:
         ours.bind((own_address(address), 0))
         theirs.sendto(b"hello", ours.getsockname()[:2])
-        ours.sendto(b"secret", (address, 9999))
+        ours.sendto(b"secret", theirs.getsockname()[:2])
         return "sent"
 
 
