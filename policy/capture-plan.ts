@@ -33,8 +33,11 @@ export interface PlannedPort {
 }
 
 export interface PlannedRelay {
-  /** Name of the AgentDestination. */
-  readonly destination: string;
+  /**
+   * The first of its names, canonical: where it leads for as long as the pod lives, whatever becomes of the AgentDestination.
+   * Agents keep addresses longer than their answers last.
+   */
+  readonly name: string;
   readonly port: number;
   readonly listener: number;
   /** Which synthetic address its names have, from 1; destinations of one name have one address. */
@@ -66,13 +69,14 @@ export function planCapture(destinations: readonly PlannedDestination[]): {
   let listener: number = capturePorts.firstPlanned;
   for (const { destination, name, port, scheme } of sorted) {
     if (scheme === 'tcp') {
+      if (relays.some((planned) => planned.name === name && planned.port === port)) continue;
       if (relays.length >= maxRelays) {
         left.push(destination);
         continue;
       }
       const slot = slots.get(name) ?? slots.size + 1;
       slots.set(name, slot);
-      relays.push({ destination, port, listener: listener++, slot });
+      relays.push({ name, port, listener: listener++, slot });
     } else if (port !== 80 && port !== 443 && !ports.some((planned) => planned.port === port)) {
       if (ports.length >= maxPlannedPorts) left.push(destination);
       else ports.push({ port, listener: listener++ });
@@ -85,7 +89,7 @@ export function planCapture(destinations: readonly PlannedDestination[]): {
 export function encodePlan({ ports, relays }: CapturePlan): string {
   return JSON.stringify({
     ports: ports.map(({ port, listener }) => ({ port, listener })),
-    relays: relays.map(({ destination, port, listener, slot }) => ({ destination, port, listener, slot })),
+    relays: relays.map(({ name, port, listener, slot }) => ({ name, port, listener, slot })),
   });
 }
 
@@ -102,8 +106,8 @@ export function parsePlan(text: string): CapturePlan {
   if (!slots.every((slot) => Number.isInteger(slot) && slot >= 1 && slot <= maxRelays)) {
     throw new Error(`the plan has a slot that is not from 1 to ${maxRelays}`);
   }
-  if (!relays.every(({ destination }) => typeof destination === 'string')) {
-    throw new Error('the plan has a relay without a destination');
+  if (!relays.every(({ name }) => typeof name === 'string')) {
+    throw new Error('the plan has a relay without a name');
   }
   return { ports, relays };
 }

@@ -23,20 +23,20 @@ export interface AgentNamesOptions {
 interface Compiled {
   readonly of: Snapshot;
   readonly knows: KnowsName;
-  /** By name; of destinations that were planned when the pod was. */
+  /** By name; of places that were planned when the pod was. */
   readonly relayed: ReadonlyMap<string, SyntheticAddress>;
 }
 
 export function createAgentNames(options: AgentNamesOptions): Pick<AnswerOptions, 'knows' | 'addressOf'> {
   const { snapshots, clock, plan } = options;
+  const planned = new Map(plan.relays.map((relay) => [relay.name, relay]));
   let compiled: Compiled | null = null;
 
   function compile(snapshot: Snapshot): Compiled {
     if (compiled?.of === snapshot) return compiled;
-    const { destinations } = snapshot.ruleset;
-    const relayed = plan.relays.flatMap((relay) => {
-      const { scheme, names } = destinations[relay.destination] ?? {};
-      return scheme === 'tcp' ? (names ?? []).map((name) => [name, relayAddress(relay)] as const) : [];
+    const relayed = Object.values(snapshot.ruleset.destinations).flatMap(({ scheme, names }) => {
+      const relay = scheme === 'tcp' ? planned.get(names[0] ?? '') : undefined;
+      return relay === undefined ? [] : names.map((name) => [name, relayAddress(relay)] as const);
     });
     const isGranted = compileKnownNames(snapshot.ruleset);
     // What the sidecar answers itself needs no grant, but an SDK that reads no proxy variable asks for its name.

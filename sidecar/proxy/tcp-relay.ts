@@ -6,7 +6,6 @@ import type { Authority } from '../../policy/canonical.ts';
 import type { CaptureLevel, PlannedRelay } from '../../policy/capture-plan.ts';
 import { isDecided } from '../../policy/decide.ts';
 import type { Decision } from '../../policy/decision.ts';
-import { reasons } from '../../policy/reasons.ts';
 import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
 import { noBody, type CanonicalRequest } from '../../policy/request.ts';
 import { canonicalJson, type RulesetDestination } from '../../policy/ruleset.ts';
@@ -65,12 +64,11 @@ export function createTcpRelay(options: TcpRelayOptions): TcpRelay {
   const { snapshots, limits, dial, inFlight, clock, audit, level } = options;
 
   /** Settles when the connection is over; never rejects. */
-  async function carry(client: Client, host: string | null, port: number, trail: Trail): Promise<void> {
+  async function carry(client: Client, { host, port }: Authority, trail: Trail): Promise<void> {
     const charging = createCharging(limits);
     let refusal: Refusal | null;
     try {
-      refusal =
-        host === null ? refuseUnnamed(trail) : await forward(client, requestOf(host, port), charging, trail);
+      refusal = await forward(client, requestOf(host, port), charging, trail);
     } catch (error) {
       trail.errorCode = asSidecarError(error).code;
       refusal = refuse('sidecar_failed', 'Outrider failed to relay the connection.');
@@ -99,15 +97,6 @@ export function createTcpRelay(options: TcpRelayOptions): TcpRelay {
       if (spent !== null) return refuseSpent(granted.decision, spent, trail);
       if (snapshots.current() === granted.snapshot) return relay(client, request, granted, charging, trail);
     }
-  }
-
-  /** Of a destination that was planned for the pod and is not in the ruleset, which has the names. */
-  function refuseUnnamed(trail: Trail): Refusal {
-    const snapshot = snapshots.current();
-    if (snapshot === null || !snapshots.fresh()) return refuseStale();
-    trail.revision = snapshot.revision;
-    if (snapshot.ruleset.halt !== null) return refuse('halted', reasons.halted);
-    return refuse('no_grant', 'No rule of this agent names the AgentDestination that the connection is for.');
   }
 
   function grant(request: CanonicalRequest, trail: Trail): Granted | Refusal {
@@ -218,18 +207,17 @@ export function createTcpRelay(options: TcpRelayOptions): TcpRelay {
           return problem.status;
         },
       };
-      void carry(client, target.host, target.port, trail);
+      void carry(client, target, trail);
       return true;
     },
-    accept: ({ destination, port }, socket) => {
-      const [name = null] = snapshots.current()?.ruleset.destinations[destination]?.names ?? [];
-      const authority = { host: name ?? destination, port };
+    accept: ({ name, port }, socket) => {
+      const authority = { host: name, port };
       const trail = startTrail(null, { kind: 'captured_tcp', authority }, level);
       const refused = (): number => {
         socket.resetAndDestroy();
         return 0;
       };
-      void carry({ socket, opened: () => {}, refused }, name, port, trail);
+      void carry({ socket, opened: () => {}, refused }, authority, trail);
     },
   };
 }

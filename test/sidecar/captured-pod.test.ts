@@ -51,7 +51,7 @@ before(async () => {
   const [listener, relay] = [await findFreePort(), await findFreePort()];
   plan = {
     ports: [{ port: origin.port, listener }],
-    relays: [{ destination: 'db', port: 5432, listener: relay, slot: 1 }],
+    relays: [{ name: database, port: 5432, listener: relay, slot: 1 }],
   };
 });
 after(async () => {

@@ -42,9 +42,9 @@ const agents: Readonly<Record<string, Identity>> = {
 const plan: CapturePlan = {
   ports: [{ port: 8443, listener: 16_000 }],
   relays: [
-    { destination: 'orders', port: 5432, listener: 16_001, slot: 1 },
-    { destination: 'cache', port: 6379, listener: 16_002, slot: 2 },
-    { destination: 'odd', port: 443, listener: 16_003, slot: 2 },
+    { name: 'orders.example', port: 5432, listener: 16_001, slot: 1 },
+    { name: 'cache.example', port: 6379, listener: 16_002, slot: 2 },
+    { name: 'cache.example', port: 443, listener: 16_003, slot: 2 },
   ],
 };
 

@@ -16,7 +16,7 @@ import { createNamespaces, podFour, type CaptureOutcome, type Namespaces } from 
 const sidecar = { uid: 40_000, gid: 40_001 };
 const plan: CapturePlan = {
   ports: [{ port: 8443, listener: 16_000 }],
-  relays: [{ destination: 'orders', port: 5432, listener: 16_001, slot: 1 }],
+  relays: [{ name: 'orders.example', port: 5432, listener: 16_001, slot: 1 }],
 };
 const runCanary = join(import.meta.dirname, 'run-canary.ts');
 
@@ -202,7 +202,7 @@ describe('the init container that captures a pod', { skip: nodeSkipReason() ?? f
       listener: 16_000 + index,
     }));
     const relays = Array.from({ length: maxRelays }, (_, index) => ({
-      destination: `destination-${index}`,
+      name: `database-${index}.example`,
       port: 50_000 + index,
       listener: 17_000 + index,
       slot: index + 1,

@@ -77,7 +77,7 @@ function start(
     origin,
     destination: { scheme: 'tcp' },
     ruleset: { guards: [], grants: [grant], credentials: {}, ...ruleset },
-    capture: { relays: [{ destination: 'origin', port: origin.port, listener: 0, slot: 1 }] },
+    capture: { relays: [{ name: originName, port: origin.port, listener: 0, slot: 1 }] },
     ...options,
   });
 }
@@ -234,6 +234,43 @@ describe('a captured connection is reset, nothing is dialled, and one record say
       await own.record();
     }
     await own.close();
+  });
+});
+
+describe('N-21: a relay leads to the name that it was planned for, or nowhere', () => {
+  const place = (): Ruleset['destinations'][string] => ({
+    names: [originName],
+    port: upstream.port,
+    scheme: 'tcp',
+    cidrs: ['127.0.0.0/8'],
+  });
+  const changes: Record<string, () => Ruleset['destinations']> = {
+    'when its destination has another name since': () => ({
+      origin: { ...place(), names: ['127.0.0.1'] },
+    }),
+    'when its destination has another port since': () => ({
+      origin: { ...place(), port: upstream.port - 1 },
+    }),
+    'when its destination speaks TLS since': () => ({ origin: { ...place(), scheme: 'https' } }),
+    'when its destination is gone': () => ({}),
+    'when its destination is gone, and another that nothing grants has its name': () => ({ new: place() }),
+  };
+  for (const [title, destinations] of Object.entries(changes)) {
+    test(title, async () => {
+      fixture.swap({ destinations: destinations() });
+      assert.equal(await endingOfNew(), 'ECONNRESET');
+      const record = await fixture.record();
+      assert.equal(reasonOf(record), 'no_grant');
+      assert.equal(record.request?.host, originName);
+      assert.equal(upstream.sockets.length, 0);
+    });
+  }
+
+  test('which another destination may have since', async () => {
+    fixture.swap({ grants: [{ ...grant, destination: 'new' }], destinations: { new: place() } });
+    const socket = await openRelay();
+    await readUntil(socket, 'hello');
+    socket.destroy();
   });
 });
 
