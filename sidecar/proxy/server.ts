@@ -257,7 +257,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       );
       if (captured !== null) closed.push(captured.close());
       admitted.cut();
-      await upstreams.close();
+      await Promise.all([upstreams.close(), relay.settled()]);
       await Promise.all(closed);
     },
   };

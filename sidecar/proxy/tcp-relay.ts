@@ -37,6 +37,8 @@ export interface TcpRelay {
   readonly connect: (target: Authority, socket: Socket) => boolean;
   /** Takes over a captured connection. What is refused is reset: there is no other word for it. */
   readonly accept: (relay: PlannedRelay, socket: Socket) => void;
+  /** Resolves when those whose sockets are closed are recorded: the connection is the record. */
+  readonly settled: () => Promise<unknown>;
 }
 
 /** The agent's side of one connection. */
@@ -62,6 +64,12 @@ const idleTimeoutMs = 8 * 3_600_000;
 
 export function createTcpRelay(options: TcpRelayOptions): TcpRelay {
   const { snapshots, limits, dial, inFlight, clock, audit, level } = options;
+  const carried = new Set<Promise<void>>();
+
+  function start(client: Client, place: Authority, trail: Trail): void {
+    const carrying = carry(client, place, trail).finally(() => carried.delete(carrying));
+    carried.add(carrying);
+  }
 
   /** Settles when the connection is over; never rejects. */
   async function carry(client: Client, { host, port }: Authority, trail: Trail): Promise<void> {
@@ -207,7 +215,7 @@ export function createTcpRelay(options: TcpRelayOptions): TcpRelay {
           return problem.status;
         },
       };
-      void carry(client, target, trail);
+      start(client, target, trail);
       return true;
     },
     accept: ({ name, port }, socket) => {
@@ -217,8 +225,9 @@ export function createTcpRelay(options: TcpRelayOptions): TcpRelay {
         socket.resetAndDestroy();
         return 0;
       };
-      void carry({ socket, opened: () => {}, refused }, authority, trail);
+      start({ socket, opened: () => {}, refused }, authority, trail);
     },
+    settled: () => Promise.all(carried),
   };
 }
 

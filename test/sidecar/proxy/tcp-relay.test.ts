@@ -344,6 +344,16 @@ describe('an open connection ends at once', () => {
     socket.destroy();
   });
 
+  test('K-33: when the sidecar stops, and is recorded before it has', async () => {
+    const stopping = await start(upstream);
+    const { socket } = await openConnect(upstream.port, stopping);
+    const endings = [openRelay(stopping), socket].map(async (each) => endingOf(await each));
+    await waitFor({ what: 'both', timeoutMs: 5000 }, async () => upstream.sockets.length === 2);
+    await stopping.close();
+    assert.deepEqual(stopping.records.map(({ entry }) => entry).toSorted(), ['captured_tcp', 'connect']);
+    await Promise.all(endings);
+  });
+
   test('when the policy changes while it is being dialled', async () => {
     fixture.beforeDial(() => fixture.swap({ grants: [] }));
     assert.equal(await endingOfNew(), 'ECONNRESET');
