@@ -5,7 +5,7 @@ export type Try =
   | { readonly lookup: string; readonly family?: 4 | 6 }
   /** One question for one type, as it stands. */
   | { readonly records: string; readonly type: string }
-  /** A line to a TCP server, or over TLS when the server's name is given; the answer is its line. */
+  /** A line to a TCP server, or over TLS when the server's name is given (empty: without SNI); the answer is its line. */
   | {
       readonly say: string;
       readonly host: string;
@@ -17,7 +17,7 @@ export type Try =
   | { readonly send: string; readonly host: string; readonly port: number };
 
 export interface Outcome {
-  /** The answer, or the code of the error. */
+  /** The answer, the code of the error, or `SSL alert number …`. */
   readonly outcome: string;
   readonly tookMs: number;
 }
@@ -88,9 +88,11 @@ async function attempt(tries: readonly Try[]): Promise<void> {
   for (const each of tries) {
     const startedAt = performance.now();
     const late = new Promise<string>((resolve) => setTimeout(() => resolve('time-out'), deadlineMs));
-    const outcome = await Promise.race([one(each), late]).catch(
-      (error: NodeJS.ErrnoException) => error.code ?? error.message,
-    );
+    const outcome = await Promise.race([one(each), late]).catch((error: NodeJS.ErrnoException) => {
+      // Whether it was reading or writing when the alert came is chance, and so is the code.
+      const alert = /SSL alert number \d+/.exec(error.message)?.[0];
+      return alert ?? error.code ?? error.message;
+    });
     outcomes.push({ outcome, tookMs: Math.round(performance.now() - startedAt) });
   }
   console.log(JSON.stringify(outcomes));
