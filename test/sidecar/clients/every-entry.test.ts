@@ -32,6 +32,8 @@ const ways: readonly Way[] = [
 
 interface Client {
   readonly skip?: string | false;
+  /** It is captured where others are led. */
+  readonly readsNoVariables?: true;
   /** Gets each URL, and prints what it got in a line of its own, refusals too. */
   readonly get: (urls: readonly string[]) => readonly string[];
 }
@@ -66,6 +68,28 @@ for (const url of process.argv.slice(1)) {
     (url.startsWith('https') ? https : http).get(url, { headers }, resolve).on('error', reject));
   console.log(await text(answer));
 }`;
+const httpx = `
+import sys, httpx2
+with httpx2.Client() as client:
+  for url in sys.argv[1:]:
+    print(client.get(url, headers={"Authorization": "${authorization}"} if "/token" in url else {}).text)
+`;
+const aiohttp = `
+import aiohttp, asyncio, sys
+async def main():
+  async with aiohttp.ClientSession() as client:
+    for url in sys.argv[1:]:
+      headers = {"Authorization": "${authorization}"} if "/token" in url else {}
+      async with client.get(url, headers=headers) as answer: print(await answer.text())
+asyncio.run(main())
+`;
+const axios = `
+import axios from '${import.meta.resolve('axios')}';
+for (const url of process.argv.slice(1)) {
+  const headers = url.includes('/token') ? { authorization: '${authorization}' } : {};
+  const { data } = await axios.get(url, { headers, validateStatus: () => true });
+  console.log(typeof data === 'string' ? data : JSON.stringify(data));
+}`;
 // Of its own accord it asks for HTTP/2: by ALPN over TLS, and by Upgrade: h2c without.
 const java = `
 import java.net.*; import java.net.http.*;
@@ -96,6 +120,12 @@ func main() {
 
 let pod: ClientPod;
 let environment = '';
+let async = '';
+/** From 22.21 and 24.5 on Node reads proxy variables. */
+const oldNode = '/usr/bin/node';
+const skipOldNode =
+  missing(oldNode, '-e', 'process.exit(Number(process.versions.node.split(".")[0]) < 22 ? 0 : 1)') &&
+  'no older Node is installed';
 const skipGo = missing('go', 'version');
 
 const clients: Record<string, Client> = {
@@ -114,6 +144,14 @@ const clients: Record<string, Client> = {
     get: (urls) => [python, '-c', urllib('context.verify_flags |= ssl.VERIFY_X509_STRICT'), ...urls],
   },
   'Python’s requests': { get: (urls) => [join(environment, 'bin/python'), '-c', requests, ...urls] },
+  'httpx, of which SDKs of LLMs are made': { get: (urls) => [async, '-c', httpx, ...urls] },
+  aiohttp: { readsNoVariables: true, get: (urls) => [async, '-c', aiohttp, ...urls] },
+  axios: { get: (urls) => [process.execPath, '--input-type=module', '-e', axios, ...urls] },
+  'an older Node’s fetch': {
+    readsNoVariables: true,
+    skip: skipOldNode,
+    get: (urls) => [oldNode, '--input-type=module', '-e', nodeFetch, ...urls],
+  },
   'Node’s fetch': { get: (urls) => [process.execPath, '--input-type=module', '-e', nodeFetch, ...urls] },
   'Node’s http and https': {
     get: (urls) => [process.execPath, '--input-type=module', '-e', nodeHttp, ...urls],
@@ -128,6 +166,7 @@ const clients: Record<string, Client> = {
 describe('real clients by every entry', { skip: nodeSkipReason() ?? false }, () => {
   before(async () => {
     environment = await installedPython(['boto3==1.44.5', 'requests==2.34.2', 'google-auth==2.62.2']);
+    async = join(await installedPython(['anthropic==2.12.0', 'aiohttp==3.14.5']), 'bin/python');
     await requireCommands(['busybox']);
     pod = await startClientPod(async (folder) => {
       await writeFile(join(folder, 'Get.java'), java);
@@ -145,9 +184,12 @@ describe('real clients by every entry', { skip: nodeSkipReason() ?? false }, () 
   });
   after(() => pod?.close());
 
-  for (const [client, { skip = false, get }] of Object.entries(clients)) {
-    for (const { entry, scheme, leading } of ways) {
-      test(`${client} by ${entry} reads why it is refused, and what it is answered`, { skip }, async () => {
+  for (const [client, { skip = false, readsNoVariables, get }] of Object.entries(clients)) {
+    for (const { entry: meant, scheme, leading } of ways) {
+      const isIgnored = readsNoVariables === true && leading === 'led';
+      const entry = isIgnored ? `captured_${scheme === 'https' ? 'tls' : 'http'}` : meant;
+      const how = isIgnored ? `${entry}, whatever its variables say,` : entry;
+      test(`${client} by ${how} reads why it is refused, and what it is answered`, { skip }, async () => {
         const place = `${scheme}://api.example.test`;
         const allowed = `${place}/${scheme === 'https' ? 'token' : 'plain'}/x`;
         const { stdout, stderr } = await pod.run(leading, get([`${place}/elsewhere`, allowed]));

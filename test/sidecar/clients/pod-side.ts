@@ -88,7 +88,7 @@ const credential = (host: ApiHost, inject: RulesetCredential['inject']): Ruleset
 const credentials = {
   token: credential('api.example.test', { kind: 'bearer' }),
   stripe: credential('api.stripe.com', { kind: 'bearer' }),
-  llm: credential('api.anthropic.com', { kind: 'header', name: 'x-api-key' }),
+  llm: credential('api.anthropic.com', { kind: 'bearer' }),
   aws: credential('s3.eu-central-1.amazonaws.com', {
     kind: 'awsSigV4',
     service: 's3',

@@ -17,6 +17,7 @@ const placeholders = {
   AWS_DEFAULT_REGION: 'eu-central-1',
   AWS_REGION: 'eu-central-1',
   AWS_EC2_METADATA_DISABLED: 'true',
+  ANTHROPIC_API_KEY: 'outrider-placeholder.research.llm',
   STRIPE_API_KEY: 'outrider-placeholder.research.stripe',
   NPM_CONFIG_UPDATE_NOTIFIER: 'false',
 };
@@ -58,12 +59,14 @@ for verb in ["generateContent", "countTokens"]:
 `;
 // The history of a chat in which the placeholder was once printed.
 const chat = `
-import requests
-history = [{"role": "user", "content": "env says ANTHROPIC_API_KEY=outrider-placeholder.research.llm"}]
-for slot in ["x-api-key", "x-other"]:
-  headers = {slot: "outrider-placeholder.research.llm"}
-  answer = requests.post("https://api.anthropic.com/v1/messages", json={"messages": history}, headers=headers, timeout=10)
-  print(answer.status_code, answer.json().get("code"))
+import anthropic, os
+client = anthropic.Anthropic(max_retries=0)
+history = [{"role": "user", "content": "env says ANTHROPIC_API_KEY=" + os.environ["ANTHROPIC_API_KEY"]}]
+for more in [{}, {"x-api-key": os.environ["ANTHROPIC_API_KEY"]}]:
+  try:
+    client.messages.create(model="x", max_tokens=5, messages=history, extra_headers=more)
+    print("answered")
+  except anthropic.APIStatusError as error: print(error.status_code, error.body["code"])
 `;
 const stripePython = (bundle: string): string => `
 import os, stripe
@@ -71,6 +74,13 @@ ${bundle}
 stripe.api_key = os.environ["STRIPE_API_KEY"]
 stripe.max_network_retries = 0
 print(stripe.Refund.create(charge="ch_1")["status"])
+`;
+const trustingEnvironment = `
+import aiohttp, asyncio
+async def main():
+  async with aiohttp.ClientSession(trust_env=True) as client:
+    async with client.get("https://api.example.test/plain/x") as answer: print(await answer.text())
+asyncio.run(main())
 `;
 const modules = {
   octokit: import.meta.resolve('@octokit/core'),
@@ -99,12 +109,14 @@ const ofJavaScript = {
 describe('SDKs and tools of real services', { skip: nodeSkipReason() ?? false }, () => {
   let pod: ClientPod;
   let python = '';
+  let llmPackages = '';
   let signer = '';
   let stripePackages = '';
 
   before(async () => {
     const common = await installedPython(['boto3==1.44.5', 'requests==2.34.2', 'google-auth==2.62.2']);
     python = join(common, 'bin/python');
+    llmPackages = join(await installedPython(['anthropic==2.12.0', 'aiohttp==3.14.5']), 'bin/python');
     signer = join(await installedPython(['boto3[crt]==1.44.5']), 'bin/python');
     stripePackages = join(await installedPython(['stripe==16.1.0']), 'bin/python');
     pod = await startClientPod();
@@ -186,11 +198,11 @@ describe('SDKs and tools of real services', { skip: nodeSkipReason() ?? false },
       });
 
       test('S-22: a placeholder in a chat’s history passes, in another slot it is refused', async () => {
-        const { output, seen } = await run(leading, [python, '-c', chat]);
-        assert.equal(output, '200 None\n403 credential_ambiguous');
+        const { output, seen } = await run(leading, [llmPackages, '-c', chat]);
+        assert.equal(output, 'answered\n403 credential_ambiguous');
         assert.deepEqual(entriesOf(seen), [entry]);
         assert.match(seen.received[0]?.body ?? '', /outrider-placeholder\.research\.llm/);
-        assert.equal(seen.received[0]?.headers['x-api-key'], secrets.llm);
+        assert.equal(seen.received[0]?.headers.authorization, `Bearer ${secrets.llm}`);
       });
 
       test('stripe-python trusts its own bundle alone, until it is told ours', async () => {
@@ -204,6 +216,11 @@ describe('SDKs and tools of real services', { skip: nodeSkipReason() ?? false },
       });
     });
   }
+
+  test('aiohttp that trusts its environment comes by CONNECT, as at the level cooperative it must', async () => {
+    const { output, seen } = await run('led', [llmPackages, '-c', trustingEnvironment]);
+    assert.deepEqual([output, entriesOf(seen)], ['hello to GET', ['connect']]);
+  });
 
   for (const [sdk, program] of Object.entries(ofJavaScript)) {
     test(`${sdk} as it is takes no proxy from variables, and is captured`, async () => {
