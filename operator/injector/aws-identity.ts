@@ -9,7 +9,7 @@ import { containersOf } from './pod.ts';
 import type { Problem } from './problem.ts';
 
 /** By these AWS SDKs find an identity: IRSA's, that of EKS Pod Identity, and that of ECS. */
-const variables: ReadonlySet<string> = new Set([
+export const awsVariables: ReadonlySet<string> = new Set([
   'AWS_ROLE_ARN',
   'AWS_WEB_IDENTITY_TOKEN_FILE',
   'AWS_CONTAINER_CREDENTIALS_FULL_URI',
@@ -42,7 +42,7 @@ export function awsIdentityProblems(
   volumes: readonly Volume[],
 ): readonly Problem[] {
   const env = (container.env ?? [])
-    .filter(({ name, value }) => variables.has(name) && value?.startsWith(placeholderPrefix) !== true)
+    .filter(({ name, value }) => awsVariables.has(name) && value?.startsWith(placeholderPrefix) !== true)
     .map(({ name }) => ({ field: `${field}.env[${name}]`, message: message(container) }));
   const identities = new Set(volumes.filter(isIdentity).map(({ name }) => name));
   const mounts = (container.volumeMounts ?? [])

@@ -2,6 +2,7 @@
 // SETUID and SETGID cannot become the sidecar), and what would show it the sidecar's secrets. What is merely unset the
 // webhook fills in. https://kubernetes.io/docs/concepts/security/pod-security-standards/
 
+import { sidecarPorts } from '../../policy/contract.ts';
 import { awsIdentityProblems } from './aws-identity.ts';
 import type { SidecarIdentity } from './identity.ts';
 import type { Container, Pod } from './pod.ts';
@@ -10,12 +11,14 @@ import { agentMount, reservedName } from './volumes.ts';
 
 type SecurityContext = NonNullable<Container['securityContext']>;
 
-const seLinuxTypes: ReadonlySet<string> = new Set([
+export const seLinuxTypes: ReadonlySet<string> = new Set([
   'container_t',
   'container_init_t',
   'container_kvm_t',
   'container_engine_t',
 ]);
+
+const ourPorts: ReadonlySet<number> = new Set(Object.values(sidecarPorts));
 
 export const seLinuxMessage = `must have no user, no role, and no type but ${[...seLinuxTypes].join(', ')}`;
 
@@ -94,7 +97,10 @@ export function containerProblems(
   ];
 }
 
-function mountProblems(field: string, { volumeMounts = [], volumeDevices = [] }: Container): Problem[] {
+function mountProblems(
+  field: string,
+  { volumeMounts = [], volumeDevices = [], env = [] }: Container,
+): Problem[] {
   const ours =
     'must be removed: the sidecar’s volumes are its own, and the webhook mounts what an agent may read';
   return [
@@ -107,6 +113,10 @@ function mountProblems(field: string, { volumeMounts = [], volumeDevices = [] }:
         field: `${field}.volumeMounts[${name}].mountPropagation`,
         message: 'must be None or HostToContainer: a mount of the agent’s must not reach the node',
       })),
+    // https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-via-file/
+    ...env
+      .filter(({ valueFrom }) => reservedName.test(valueFrom?.fileKeyRef?.volumeName ?? ''))
+      .map(({ name }) => ({ field: `${field}.env[${name}].valueFrom.fileKeyRef`, message: ours })),
     ...volumeDevices.map(({ name }) => ({
       field: `${field}.volumeDevices[${name}]`,
       message: reservedName.test(name)
@@ -124,12 +134,20 @@ function isAgentMount(mount: Readonly<Record<string, unknown>>): boolean {
 }
 
 function portProblems(field: string, { ports = [] }: Container): Problem[] {
-  return ports
-    .filter(({ hostPort = 0 }) => hostPort !== 0)
-    .map(({ containerPort }) => ({
-      field: `${field}.ports[${containerPort}].hostPort`,
-      message: 'must be removed: an agent takes no ports of the node; use a Service',
-    }));
+  return [
+    ...ports
+      .filter(({ hostPort = 0 }) => hostPort !== 0)
+      .map(({ containerPort }) => ({
+        field: `${field}.ports[${containerPort}].hostPort`,
+        message: 'must be removed: an agent takes no ports of the node; use a Service',
+      })),
+    ...ports
+      .filter(({ containerPort }) => ourPorts.has(containerPort))
+      .map(({ containerPort }) => ({
+        field: `${field}.ports[${containerPort}]`,
+        message: 'must be another port: the sidecar listens there',
+      })),
+  ];
 }
 
 /** The kubelet calls them from the node, where nothing is decided. */

@@ -21,7 +21,7 @@ const elsewhere =
 /** What makes the pod less than it was injected to be; empty of a pod that is not to be injected. */
 export function finalProblems(input: InjectionInput): readonly Problem[] {
   const { pod } = input;
-  const derived = deriveInjected(input);
+  const derived = deriveInjected(input, 'kept');
   if (derived.kind === 'refuse') return derived.problems;
   if (derived.kind === 'skip') return forgedLabel(pod);
   const { injected } = derived;
@@ -135,12 +135,16 @@ function certificatesOf(pem: string): readonly string[] {
     .filter((block) => block !== '');
 }
 
-/** Those of Secrets come and go with credentials. */
+/** Those of Secrets come and go with credentials, and tokens with stores; the first token is the operator's, always. */
 function missingVolumes(found: readonly Volume[], wanted: readonly Volume[]): readonly Problem[] {
-  const names = new Set(found.map(({ name }) => name));
+  const first = ({ projected }: Volume): unknown => projected?.sources?.[0];
+  const isThere = (volume: Volume): boolean =>
+    found.some((each) => each.name === volume.name && isDeepStrictEqual(first(each), first(volume)));
   return wanted
-    .filter(
-      ({ name }) => reservedName.test(name) && !/^outrider-(?:secret|csi)-/.test(name) && !names.has(name),
-    )
-    .map(({ name }) => ({ field: `spec.volumes[${name}]`, message: `must be there; ${elsewhere}` }));
+    .filter((volume) => reservedName.test(volume.name) && !/^outrider-(?:secret|csi)-/.test(volume.name))
+    .filter((volume) => !isThere(volume))
+    .map(({ name }) => ({
+      field: `spec.volumes[${name}]`,
+      message: `must be as outrider wrote it; ${elsewhere}`,
+    }));
 }

@@ -60,14 +60,17 @@ export type Derived =
     };
 
 export function injectPod(input: InjectionInput): Injection {
-  const derived = deriveInjected(input);
+  const derived = deriveInjected(input, 'drawn');
   if (derived.kind !== 'inject') return derived;
   const { reasons, injected, warnings } = derived;
   return { kind: 'patch', reasons, operations: createPatch(input.pod, injected), warnings };
 }
 
-/** What the pod is to look like; a pod that looks so already is derived from itself. */
-export function deriveInjected(input: InjectionInput): Derived {
+/**
+ * What the pod is to look like; a pod that looks so already is derived from itself. Ids that are there are `kept` to compare
+ * with, and `drawn` anew to admit: an author who copies a sidecar can write ids in it that an image of the pod has too.
+ */
+export function deriveInjected(input: InjectionInput, ids: 'kept' | 'drawn'): Derived {
   const { pod, settings, namespaceLabels } = input;
   const report = reportOn(pod, namespaceLabels);
   if (report.kind !== 'inject') return report;
@@ -75,7 +78,7 @@ export function deriveInjected(input: InjectionInput): Derived {
   if (isProblem(capture)) return { kind: 'refuse', problems: [capture] };
 
   const secrets = secretVolumes(input.secrets);
-  const { ours, identity, problems: inOurs } = ownContainers(input, capture, secrets);
+  const { ours, identity, problems: inOurs } = ownContainers(input, ids, capture, secrets);
   const volumes = podVolumes(settings, capture.level, input.stores, secrets);
   const keptVolumes = (pod.spec.volumes ?? [])
     // Of a pass that saw other credentials. Nothing but the sidecar may mount it, so without it nothing is amiss.
@@ -141,20 +144,24 @@ export function deriveInjected(input: InjectionInput): Derived {
 /** In the order in which they start; what is there already under their names must be what the webhook wrote. */
 function ownContainers(
   { pod, settings, operatorCas, drawId }: InjectionInput,
+  ids: 'kept' | 'drawn',
   { plan }: Capture,
   secrets: readonly MountedVolume[],
 ): { readonly identity: SidecarIdentity; readonly ours: Container[]; readonly problems: readonly Problem[] } {
   const found = (wanted: string) => pod.spec.initContainers?.find(({ name }) => name === wanted);
   const sidecar = found(sidecarName);
-  const identity = (sidecar && identityOf(sidecar)) ?? drawIdentity(pod, drawId);
-  const expected = [
+  const former = sidecar && identityOf(sidecar);
+  const identity = (ids === 'kept' ? former : null) ?? drawIdentity(pod, drawId);
+  const written = (by: SidecarIdentity): readonly Container[] => [
     // Without a plan it has nothing to do; one of an earlier pass, before the namespace's level changed, is left out.
-    captureContainer({ settings, identity, plan: plan ?? { ports: [], relays: [] } }),
-    sidecarContainer({ settings, identity, operatorCas, secrets, plan }),
+    captureContainer({ settings, identity: by, plan: plan ?? { ports: [], relays: [] } }),
+    sidecarContainer({ settings, identity: by, operatorCas, secrets, plan }),
   ];
-  const repaired = expected.map((each) => {
+  const now = written(identity);
+  const repaired = written(former ?? identity).map((each, index) => {
     const actual = found(each.name);
-    return actual === undefined ? each : repairedContainer(each, actual);
+    const container = actual === undefined ? each : repairedContainer(each, actual);
+    return isProblem(container) ? container : { ...container, ...idsOf(now[index] ?? each) };
   });
   return {
     identity,
@@ -163,6 +170,11 @@ function ownContainers(
     ),
     problems: repaired.filter(isProblem),
   };
+}
+
+/** The fields of our containers that say who passes freely. */
+function idsOf({ args, securityContext }: Container): Partial<Container> {
+  return { ...(args === undefined ? {} : { args }), securityContext };
 }
 
 function statusOf(

@@ -19,7 +19,7 @@ const ofNamespace = (key: string): string => `metadata.labels[${key}] of the nam
 const label = (key: string): string => `metadata.labels[${key}]`;
 const annotation = (key: string): string => `metadata.annotations[${key}]`;
 
-const meshes: readonly Mesh[] = [
+export const meshes: readonly Mesh[] = [
   {
     // https://istio.io/latest/docs/setup/additional-setup/sidecar-injection/#controlling-the-injection-policy
     name: 'Istio',

@@ -7,7 +7,10 @@ const envVar = z.looseObject({
   name: z.string(),
   value: z.string().optional(),
   valueFrom: z
-    .looseObject({ secretKeyRef: z.looseObject({ name: z.string().optional() }).optional() })
+    .looseObject({
+      secretKeyRef: z.looseObject({ name: z.string().optional() }).optional(),
+      fileKeyRef: z.looseObject({ volumeName: z.string().optional() }).optional(),
+    })
     .optional(),
 });
 

@@ -78,7 +78,7 @@ const podRules: readonly {
 ];
 
 /** Those that a namespace of the pod's own has: https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
-const safeSysctls: ReadonlySet<string> = new Set([
+export const safeSysctls: ReadonlySet<string> = new Set([
   'kernel.shm_rmid_forced',
   'net.ipv4.ip_local_port_range',
   'net.ipv4.ip_unprivileged_port_start',

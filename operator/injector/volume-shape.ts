@@ -6,7 +6,7 @@ import type { Volume } from './pod.ts';
 import type { Problem } from './problem.ts';
 import { reservedName } from './volumes.ts';
 
-const kinds: ReadonlySet<string> = new Set([
+export const volumeKinds: ReadonlySet<string> = new Set([
   'configMap',
   'csi',
   'downwardAPI',
@@ -24,7 +24,7 @@ export function volumeProblems(volume: Volume): readonly Problem[] {
     const message = 'must be replaced by another kind of volume: the node’s disk holds the sidecar’s tokens';
     return [{ field: `${field}.hostPath`, message }];
   }
-  const others = Object.keys(volume).filter((key) => key !== 'name' && !kinds.has(key));
+  const others = Object.keys(volume).filter((key) => key !== 'name' && !volumeKinds.has(key));
   return [
     ...others.map((kind) => ({
       field: `${field}.${kind}`,

@@ -110,6 +110,7 @@ const rights: readonly string[] = [
   'create agentpolicies.outrider.dev',
   'update agentcredentials.outrider.dev',
   'bind roles.rbac.authorization.k8s.io',
+  'create pods/binding',
 ];
 
 const clusterWide: readonly string[] = [
@@ -119,6 +120,12 @@ const clusterWide: readonly string[] = [
   'patch agentsecretstores.outrider.dev',
   'create agentdestinations.outrider.dev',
   'list secrets',
+  'update validatingadmissionpolicies.admissionregistration.k8s.io',
+  'delete validatingadmissionpolicybindings.admissionregistration.k8s.io',
+  'create mutatingadmissionpolicies.admissionregistration.k8s.io',
+  'create mutatingwebhookconfigurations.admissionregistration.k8s.io',
+  'patch validatingwebhookconfigurations.admissionregistration.k8s.io',
+  'patch nodes',
 ];
 
 /** A ServiceAccount with that right alone. */

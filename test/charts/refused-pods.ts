@@ -9,6 +9,8 @@ export interface RefusedPod {
   readonly edit: Edit;
   /** What the refusal must say: the field, and what to do about it. */
   readonly says: string;
+  /** Whether the oldest API server that Outrider supports does not know the field. */
+  readonly isNew?: true;
 }
 
 const { uid, gid } = sidecarIds;
@@ -240,6 +242,25 @@ export const containers: Readonly<Record<string, RefusedPod>> = {
     edit: { [`${agent}/ports`]: [{ containerPort: 8080 }, { containerPort: 8081, hostPort: 8081 }] },
     says: 'spec.containers[agent].ports[8081].hostPort must be removed: an agent does not take ports of the node; use a Service',
   },
+  'K-20: declares a port of the sidecar’s': {
+    edit: { [`${agent}/ports`]: [{ containerPort: 8080 }, { containerPort: 15020 }] },
+    says: 'spec.containers[agent].ports[15020] must be another port: the sidecar listens there',
+  },
+  ...Object.fromEntries(
+    ['keys', 'state', 'trust'].map((name) => [
+      `K-01: has a variable from a file among the sidecar’s ${name}`,
+      {
+        edit: {
+          [`${agent}/env/-`]: {
+            name: 'X',
+            valueFrom: { fileKeyRef: { volumeName: `outrider-${name}`, path: 'x', key: 'X' } },
+          },
+        },
+        says: 'spec.containers[agent].env[X].valueFrom.fileKeyRef must be removed: the sidecar’s volumes are its own',
+        isNew: true as const,
+      },
+    ]),
+  ),
   ...Object.fromEntries(
     ['livenessProbe', 'readinessProbe', 'startupProbe'].flatMap((probe) => [
       [

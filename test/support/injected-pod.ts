@@ -1,7 +1,7 @@
 // A pod as the webhook leaves it, for tests in which no webhook runs.
 
 import assert from 'node:assert/strict';
-import { injectPod } from '../../operator/injector/injection.ts';
+import { injectPod, type InjectionInput } from '../../operator/injector/injection.ts';
 import { parsePod, type Pod } from '../../operator/injector/pod.ts';
 import type { CaptureLevel } from '../../policy/capture-plan.ts';
 import { countingIds, operatorCas, settings } from '../golden/cases.ts';
@@ -19,7 +19,6 @@ export interface InjectedPodOptions {
 }
 
 export function injectedPod(manifest: object, options: InjectedPodOptions = {}): Pod {
-  const { level = 'captured', image = settings.sidecar.image } = options;
   const pod = parsePod(manifest);
   const asking = {
     ...pod,
@@ -28,8 +27,16 @@ export function injectedPod(manifest: object, options: InjectedPodOptions = {}):
       annotations: { ...pod.metadata.annotations, 'outrider.dev/inject': 'true' },
     },
   };
-  const injection = injectPod({
-    pod: asking,
+  const injection = injectPod(injectionOf(asking, options));
+  assert.ok(injection.kind === 'patch', JSON.stringify(injection));
+  return applyPatch(asking, injection.operations);
+}
+
+/** What the webhook knows when it is shown such a pod. */
+export function injectionOf(pod: Pod, options: InjectedPodOptions = {}): InjectionInput {
+  const { level = 'captured', image = settings.sidecar.image } = options;
+  return {
+    pod,
     namespaceLabels: {},
     stores: [
       { store: 'corp-vault', audience: 'outrider.dev/corp-vault', file: 'store.corp-vault' },
@@ -48,7 +55,5 @@ export function injectedPod(manifest: object, options: InjectedPodOptions = {}):
       sidecar: { ...settings.sidecar, image },
     },
     drawId: countingIds(),
-  });
-  assert.ok(injection.kind === 'patch', JSON.stringify(injection));
-  return applyPatch(asking, injection.operations);
+  };
 }

@@ -47,6 +47,18 @@ const refusals: Record<string, Refusal> = {
     field: 'spec.hostNetwork',
     says: /must be false/,
   },
+  'a variable from a file of the sidecar’s (K-01)': {
+    spec: containing({
+      env: [{ name: 'X', valueFrom: { fileKeyRef: { volumeName: 'outrider-keys', path: 'x', key: 'X' } } }],
+    }),
+    field: 'spec.containers[agent].env[X].valueFrom.fileKeyRef',
+    says: /volumes are its own/,
+  },
+  'a port of the sidecar’s (K-20)': {
+    spec: containing({ ports: [{ containerPort: 15_020 }] }),
+    field: 'spec.containers[agent].ports[15020]',
+    says: /must be another port: the sidecar listens there/,
+  },
   'the node’s processes (K-08)': { spec: { hostPID: true }, field: 'spec.hostPID', says: /must be false/ },
   'the node’s shared memory (K-08)': {
     spec: { hostIPC: true },

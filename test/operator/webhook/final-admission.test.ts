@@ -266,6 +266,18 @@ describe('of a pod that was admitted', () => {
   };
   const idsOf = (pod: Pod): NonNullable<Container['securityContext']> =>
     pod.spec.initContainers?.find(({ name }) => name === 'outrider')?.securityContext ?? {};
+  test('a copy of it has other ids for its sidecar, which its author did not choose (K-10, K-18)', async () => {
+    const { metadata, spec } = await createAgent();
+    const { name = '', annotations } = metadata;
+    const copy = {
+      metadata: { name: `${name}-copy`, namespace: 'plain', labels: metadata.labels, annotations },
+    };
+    const admitted = await cluster.create({ apiVersion: 'v1', kind: 'Pod', ...copy, spec });
+    assertInjected(admitted);
+    const [before, after] = [idsOf({ metadata, spec }), idsOf(admitted)];
+    assert.notDeepEqual([after.runAsUser, after.runAsGroup], [before.runAsUser, before.runAsGroup]);
+  });
+
   const ephemeral: Record<string, { container: (pod: Pod) => object; says: RegExp }> = {
     'the sidecar’s uid (K-10, K-16)': {
       container: (pod) => ({ securityContext: { ...confined, runAsUser: idsOf(pod).runAsUser } }),
