@@ -37,7 +37,7 @@ const early = {
 };
 
 export const wholePod: Readonly<Record<string, RefusedPod>> = {
-  'K-07: shares its process namespace': {
+  'K-07, K-29: shares its process namespace': {
     edit: { '/spec/shareProcessNamespace': true },
     says: 'spec.shareProcessNamespace must be false: the agent would see the files of the sidecar under /proc',
   },

@@ -174,7 +174,7 @@ describe('curl, more closely', { skip: missing('curl', '--version') }, () => {
     assert.equal(origin.received[0].headers.expect, undefined);
   });
 
-  test('resumes a download, since Range is kept', async () => {
+  test('H-34: resumes a download, since Range is kept', async () => {
     answering = (message, response) => {
       response.writeHead(206, { 'content-range': 'bytes 2-4/5' });
       response.end(`${message.headers.range}`);

@@ -248,7 +248,7 @@ describe('tokens', () => {
     });
   }
 
-  test('that nobody counts leave Accept-Encoding alone', async () => {
+  test('H-34: that nobody counts leave Accept-Encoding alone', async () => {
     fixture.swap({ grants: [limited({})] });
     await ask(completion());
     assert.equal(origin.received[0]?.headers['accept-encoding'], 'gzip');

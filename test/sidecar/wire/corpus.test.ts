@@ -53,7 +53,7 @@ after(async () => {
 });
 
 for (const entry of entries) {
-  describe(`I3: through ${entry.title}, it is refused before a byte is sent, or four servers read what was decided`, () => {
+  describe(`H-01, I3: through ${entry.title}, it is refused before a byte is sent, or four servers read what was decided`, () => {
     for (const [title, corpus] of Object.entries(corpora)) {
       test(title, { timeout: 300_000 }, async (context) => {
         const cases = Object.entries(corpus).filter(([, each]) => isMeant(each, entry));
