@@ -22,7 +22,10 @@ export const errorCatalogue = {
     retryable: false,
     message: 'The environment holds a variable that changes how Node runs or whom it trusts.',
   },
-  PORT_TAKEN: { retryable: false, message: 'Another process of the pod holds a port of the sidecar.' },
+  PORT_TAKEN: {
+    retryable: false,
+    message: 'Another process of the pod holds a port of the sidecar; agents are refused until it lets go.',
+  },
   STATE_UNREADABLE: {
     retryable: false,
     message: 'The kept watermark cannot be read, so no ruleset can be proved new; delete the pod.',

@@ -6,10 +6,12 @@
 //   to the pod itself      -                                    accepted               never seen, or dropped
 //   port 53                to the sidecar's DNS                 accepted, now local    never seen
 //   a captured port        to that port's listener              accepted, now local    never seen
+//   to the sidecar's ports -                                    its handshake first    never seen
 //   a reply to outside     -                                    accepted               accepted
 //   anything else          -                                    refused                dropped, counted
 
 import { capturePorts, relayAddress, type CapturePlan } from '../../policy/capture-plan.ts';
+import { sidecarPorts } from '../../policy/contract.ts';
 import {
   accept,
   chain,
@@ -42,9 +44,13 @@ import {
 export const counterNames = ['dns', 'captured', 'refused', 'escaped'] as const;
 export type CounterName = (typeof counterNames)[number];
 
-/** On connections that the sidecar opened, and on those that came in. Connection tracking is the pod's own, so is this. */
+/**
+ * On connections that the sidecar opened, on those that came in, and on those that the sidecar answered. Connection tracking
+ * is the pod's own, so is this.
+ */
 const openedMark = 0x6f_75_74_01;
 const arrivedMark = 0x6f_75_74_02;
+const answeredMark = 0x6f_75_74_03;
 
 export interface SidecarIdentity {
   readonly uid: number;
@@ -65,7 +71,7 @@ export function captureRules(sidecar: SidecarIdentity, plan: CapturePlan): reado
     ...rulesOf('refusal', refusal),
     ...rulesOf('passage', passage(sidecar)),
     ...rulesOf('redirection', redirection(sidecar, plan)),
-    ...rulesOf('guard', guard),
+    ...rulesOf('guard', guard(sidecar, plan)),
     ...rulesOf('arrival', arrival),
     ...rulesOf('fence', fence),
   ];
@@ -150,12 +156,38 @@ export function capturedPorts(plan: CapturePlan): CapturePlan['ports'] {
   ];
 }
 
-const guard: readonly Rule[] = [
-  // Not `oif lo`: here a redirected packet still has the interface of the address that it was meant for.
-  [local, accept],
-  [jumpTo('passage')],
-  [goTo('refusal')],
-];
+function guard(sidecar: SidecarIdentity, plan: CapturePlan): readonly Rule[] {
+  const ports = { set: listeners(plan) };
+  return [
+    // While the sidecar restarts, whoever takes one of its ports would be sent what others say to it (K-22). So nothing is
+    // said on a connection before its handshake was answered by the sidecar.
+    [
+      is(field('tcp', 'sport'), ports),
+      is(ct('direction'), 'reply'),
+      ...sidecarOnly(sidecar),
+      setMark(answeredMark),
+    ],
+    [
+      is(field('tcp', 'dport'), ports),
+      local,
+      is(ct('direction'), 'original'),
+      has(ct('state'), 'established'),
+      isNot(ct('mark'), answeredMark),
+      goTo('refusal'),
+    ],
+    // Not `oif lo`: here a redirected packet still has the interface of the address that it was meant for.
+    [local, accept],
+    [jumpTo('passage')],
+    [goTo('refusal')],
+  ];
+}
+
+/** The sidecar's ports on loopback, in the order in which nft lists them. */
+function listeners({ ports, relays }: CapturePlan): readonly number[] {
+  const planned = [...ports, ...relays].map(({ listener }) => listener);
+  const { tls, http, dns } = capturePorts;
+  return [...new Set([sidecarPorts.proxy, tls, http, dns, ...planned])].toSorted((a, b) => a - b);
+}
 
 // Against what has a local address and yet leaves. SO_BINDTODEVICE does that even to a packet that was redirected, since
 // its new way is looked up for that interface.

@@ -227,6 +227,75 @@ describe('a captured pod without its sidecar (K-15)', { skip: nodeSkipReason() ?
   });
 });
 
+describe(
+  'a captured pod where another container took the ports of its sidecar (K-22)',
+  {
+    skip: nodeSkipReason() ?? false,
+  },
+  () => {
+    const ports = [sidecarPorts.proxy, capturePorts.tls, capturePorts.http, capturePorts.dns, 16_000, 16_001];
+    let namespaces: Namespaces;
+    before(async () => {
+      namespaces = await startScene();
+      await captured(namespaces);
+    });
+    after(() => namespaces?.close());
+
+    /** What came of connections that say something at once, and what their listener read. */
+    async function sayTo(by: Identity): Promise<{ read: string; outcomes: string }> {
+      const listening = `const heard = [];
+      for (const host of ['127.0.0.1', '::1']) for (const port of [${ports.join()}])
+        require('net').createServer((s) => s.on('error', () => {}).on('data', (d) => console.log('read', String(d))))
+          .listen({ host, port, backlog: 1 });
+      setTimeout(() => console.log('listening'), 200);`;
+      const child = namespaces.start('pod', [process.execPath, '-e', listening], by);
+      let read = '';
+      child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (read += chunk));
+      await waitFor({ what: 'listeners', timeoutMs: 5_000 }, async () => read.includes('listening'));
+      const places = [
+        ...['127.0.0.1', '::1'].flatMap((host) => ports.map((port) => ({ host, port }))),
+        ...[worldFour[0], worldSix[0]].flatMap((host) => [53, 80, 443, 8443].map((port) => ({ host, port }))),
+        { host: relayAddress({ slot: 1 }).four, port: 5432 },
+      ];
+      const saying = `for (const place of ${JSON.stringify(places)}) {
+        const s = require('net').connect(place).on('error', (e) => console.log(e.code));
+        s.write('a secret'); }
+      setTimeout(() => process.exit(), 700);`;
+      const outcomes = await namespaces.run('pod', [
+        'setpriv',
+        '--reuid=2000',
+        '--regid=2000',
+        '--clear-groups',
+        process.execPath,
+        '-e',
+        saying,
+      ]);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      return { read, outcomes };
+    }
+
+    test('says nothing to it, and its containers are refused', async () => {
+      const { read, outcomes } = await sayTo(user);
+      assert.equal(read, 'listening\n');
+      assert.deepEqual([...new Set(outcomes.trim().split('\n'))], ['ECONNRESET']);
+    });
+
+    test('says nothing to it where the kernel answers handshakes without a socket: SYN cookies', async () => {
+      await namespaces.run('pod', ['sysctl', '-qw', 'net.ipv4.tcp_syncookies=2']);
+      const { read } = await sayTo(user);
+      assert.equal(read, 'listening\n');
+      await namespaces.run('pod', ['sysctl', '-qw', 'net.ipv4.tcp_syncookies=1']);
+    });
+
+    test('speaks to the sidecar again as soon as that has them', async () => {
+      const { read, outcomes } = await sayTo(sidecar);
+      assert.equal(read.match(/a secret/g)?.length, 2 * ports.length + 9);
+      assert.equal(outcomes, '');
+    });
+  },
+);
+
 describe('a captured pod with listeners in place of its sidecar', { skip: nodeSkipReason() ?? false }, () => {
   let namespaces: Namespaces;
   before(async () => {
