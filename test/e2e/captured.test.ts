@@ -21,6 +21,8 @@ const synthetic = /^198\.1[89]\.\d+\.\d+$/;
 /** What netfilter refuses takes no time; starting to resolve or connect does, on a busy machine. */
 const atOnceMs = 1000;
 
+const granted = ['echo', 'db', 'db-encrypted', 'db-down', 'kubernetes', 'tracker', 'wiki'];
+
 interface DecisionLine {
   readonly entry: string;
   readonly host: string;
@@ -81,15 +83,16 @@ describe('a captured pod', { skip: nodeSkipReason() ?? false, timeout: 500_000 }
       destination('echo', { service: { namespace: 'stores', name: 'echo', port: 5432, scheme: 'tcp' } }),
       destination('db', db(plain.port)),
       destination('db-encrypted', db(encrypted.port)),
+      destination('db-down', db(1)),
+      destination('kubernetes', {
+        service: { namespace: 'default', name: 'kubernetes', port: 443, scheme: 'tcp' },
+      }),
       destination('tracker', {
         service: { namespace: 'upstream', name: 'tracker', port: 8443, scheme: 'https' },
         caBundle: tracker.caPem,
       }),
       destination('wiki', { service: { namespace: 'tools', name: 'wiki', port: 8080, scheme: 'http' } }),
-      policy(
-        ['echo', 'db', 'db-encrypted', 'tracker', 'wiki'],
-        [{ hosts: ['api.example.com', '*.glob.example'] }],
-      ),
+      policy(granted, [{ hosts: ['api.example.com', '*.glob.example'] }]),
     );
     await apply(captured, neighbour);
     await kubectl('rollout', 'status', 'deploy/captured', '--timeout=100s');
@@ -155,7 +158,7 @@ describe('a captured pod', { skip: nodeSkipReason() ?? false, timeout: 500_000 }
 
   for (const [what, each, code] of [
     ['a name that no rule knows', { lookup: 'unknown.example.org' }, 'ENOTFOUND'],
-    ['a name of the cluster that no rule knows', { lookup: 'kubernetes.default.svc' }, 'ENOTFOUND'],
+    ['a name of the cluster that no rule knows', { lookup: 'kube-dns.kube-system.svc' }, 'ENOTFOUND'],
     ['what a glob does not match', { lookup: 'glob.example' }, 'ENOTFOUND'],
     ['other types of a name that a rule knows', { records: 'api.example.com', type: 'TXT' }, 'ENODATA'],
     [
@@ -236,14 +239,28 @@ describe('a captured pod', { skip: nodeSkipReason() ?? false, timeout: 500_000 }
     const [clear, secret, wrong] = await tries(
       { say: 'one', host: name, port: plain.port },
       { say: 'two', host: name, port: encrypted.port, servername: name, ca },
-      {
-        say: 'three',
-        host: name,
-        port: plain.port + encrypted.port > 65_535 ? 1 : plain.port + encrypted.port,
-      },
+      { say: 'three', host: name, port: 2 },
     );
     assert.deepEqual([clear?.outcome, secret?.outcome, wrong?.outcome], ['one', 'two', 'ECONNREFUSED']);
     assert.deepEqual([plain.connections(), encrypted.connections()], [1, 1]);
+  });
+
+  it('a client of the API server that trusts the cluster’s own CA: by name, where a destination relays it unread', async () => {
+    const ca = '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt';
+    const url = 'https://kubernetes.default.svc/version';
+    for (const how of [[], ['--noproxy', '*']]) {
+      const { text } = await agent.curl(url, ['--cacert', ca, ...how]);
+      assert.match(text, /"gitVersion"/);
+    }
+  });
+
+  it('a server that is down: the connection is made, since the sidecar takes it, and reset at once', async () => {
+    assert.equal(await atOnce({ say: 'one', host: 'db.corp.example', port: 1 }), 'ECONNRESET');
+    const line = await untilLine(({ port }) => port === 1);
+    assert.deepEqual(
+      [line.entry, line.decision, line.rule, line.reason],
+      ['captured_tcp', 'deny', 'db-down', 'upstream_unreachable'],
+    );
   });
 
   it('an API on another port is reached with TLS by its name, without proxy variables, over IPv6 too', async () => {
@@ -269,6 +286,11 @@ describe('a captured pod', { skip: nodeSkipReason() ?? false, timeout: 500_000 }
     assert.equal(wiki.seen.at(-1)?.path, '/pages/1');
     const line = await untilLine(({ entry }) => entry === 'captured_http');
     assert.deepEqual([line.host, line.port, line.rule], ['wiki.tools.svc', 8080, 'wiki']);
+  });
+
+  it('TLS without a name is ended by an alert, at once', async () => {
+    const outcome = await atOnce({ say: 'x', host: '203.0.113.10', port: 443, servername: '' });
+    assert.equal(outcome, 'SSL alert number 40');
   });
 
   it('a name that no rule allows is refused with its reason, even when the client knows an address', async () => {
@@ -306,7 +328,7 @@ describe('a captured pod', { skip: nodeSkipReason() ?? false, timeout: 500_000 }
     await node.publishHostService({ namespace: 'stores', name: 'late', port: 5432, hostPort: echo.port });
     await apply(
       destination('late', { service: { namespace: 'stores', name: 'late', port: 5432, scheme: 'tcp' } }),
-      policy(['echo', 'db', 'db-encrypted', 'tracker', 'wiki', 'late'], []),
+      policy([...granted, 'late'], []),
     );
     await waitFor({ what: 'the name', timeoutMs: 10_000 }, async () =>
       synthetic.test(await atOnce({ lookup: 'late.stores.svc' })),
