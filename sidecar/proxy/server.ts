@@ -6,7 +6,6 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { CapturePlan } from '../../policy/capture-plan.ts';
 import { refuse, type Refusal } from '../../policy/refusal.ts';
-
 import { createServer } from '../node-http.ts';
 import type { Authority } from '../tls/authority.ts';
 import type { Agent } from './agent.ts';

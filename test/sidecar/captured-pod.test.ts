@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -181,6 +181,27 @@ describe('in a captured pod', () => {
     assert.equal((await ask(originName)).rcode, 2);
   });
 
+  test('K-14: no request is let through before there is a ruleset, by any listener', async () => {
+    const socket = await openSocket(pod.ports.http);
+    const answer = await send(socket, compose('GET', originName, '/'));
+    assert.deepEqual([answer.status, answer.problem?.code], [503, 'policy_stale']);
+    socket.destroy();
+    const caPem = readFileSync(join(folder, String(pods), 'trust', 'ca.crt'), 'utf8');
+    const secure = await openCapturedTls({ caPem }, plan.ports[0]?.listener ?? 0, originName);
+    assert.equal((await send(secure, compose('GET', place(), '/v1/items'))).problem?.code, 'policy_stale');
+    secure.destroy();
+    const relayed = connect(plan.relays[0]?.listener ?? 0, '127.0.0.1');
+    const [error] = (await once(relayed.resume(), 'error')) as [NodeJS.ErrnoException];
+    assert.equal(error.code, 'ECONNRESET');
+    const wait = { what: 'the lines', timeoutMs: 5000, everyMs: 10 };
+    await waitFor(wait, async () => pod.decisions().length === 3);
+    const said = pod.decisions().map(({ entry, reason }) => [entry, reason]);
+    assert.deepEqual(
+      said,
+      ['captured_http', 'captured_tls', 'captured_tcp'].map((entry) => [entry, 'policy_stale']),
+    );
+  });
+
   test('N-05: names that rules know have an address that leads to the sidecar, others none', async () => {
     const wait = { what: 'readiness', timeoutMs: 10_000, everyMs: 10, evidence: pod.stderr };
     await waitFor(wait, async () => operator.streams.length > streamsBefore);
@@ -199,14 +220,16 @@ describe('in a captured pod', () => {
   test('N-21: a captured request is decided, sent where its name leads, and recorded with its level', async () => {
     const listener = plan.ports[0]?.listener ?? 0;
     const caPem = readFileSync(join(folder, String(pods), 'trust', 'ca.crt'), 'utf8');
+    const seen = pod.decisions().length;
     const socket = await openCapturedTls({ caPem }, listener, originName);
     assert.equal((await send(socket, compose('GET', place(), '/v1/items'))).body, 'hello');
     assert.equal((await send(socket, compose('GET', place(), '/admin'))).problem?.code, 'no_grant');
     socket.destroy();
-    await waitFor({ what: 'the lines', timeoutMs: 5000 }, async () => pod.decisions().length === 2);
+    await waitFor({ what: 'the lines', timeoutMs: 5000 }, async () => pod.decisions().length === seen + 2);
     assert.deepEqual(
       pod
         .decisions()
+        .slice(seen)
         .map(({ decision, host, path, entry, capture }) => [decision, host, path, entry, capture]),
       [
         ['allow', originName, '/v1/items', 'captured_tls', 'captured'],

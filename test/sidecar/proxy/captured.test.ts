@@ -301,6 +301,49 @@ describe('N-13, K-21: a port of the sidecar is dialled for nobody', () => {
   }
 });
 
+describe('N-21: a port that destinations of several schemes share', () => {
+  const [plainName, tcpName] = ['plain.example.test', 'db.example.test'];
+
+  beforeEach(() => {
+    const common = { port: origin.port, cidrs: ['127.0.0.0/8'] };
+    fixture.swap({
+      guards: [],
+      grants: ['secure', 'plain', 'raw'].map((name) => ({
+        policy: 'team',
+        name,
+        action: 'Allow' as const,
+        destination: name,
+      })),
+      destinations: {
+        secure: { ...common, names: [originName], scheme: 'https', caBundle: ca.authority.certPem },
+        plain: { ...common, names: [plainName], scheme: 'http' },
+        raw: { ...common, names: [tcpName], scheme: 'tcp' },
+      },
+    });
+  });
+
+  const cases: Record<string, [speaks: 'TLS' | 'HTTP', name: string, reason: string | null]> = {
+    'does not lead by HTTP to the one of TLS': ['HTTP', originName, 'no_grant'],
+    'does not lead by TLS to the one of plain HTTP': ['TLS', plainName, 'no_grant'],
+    'does not lead by TLS to the one whose bytes are relayed': ['TLS', tcpName, 'no_grant'],
+    'does not lead by HTTP to the one whose bytes are relayed': ['HTTP', tcpName, 'no_grant'],
+    'leads by TLS to the one of TLS': ['TLS', originName, null],
+    // Which has no address here.
+    'leads by HTTP to the one of plain HTTP': ['HTTP', plainName, 'upstream_unreachable'],
+  };
+  for (const [title, [speaks, name, reason]] of Object.entries(cases)) {
+    test(title, async () => {
+      const { planned } = ports();
+      const socket =
+        speaks === 'TLS' ? await openCapturedTls(fixture, planned, name) : await openSocket(planned);
+      const answer = await send(socket, compose('GET', `${name}:${origin.port}`, '/x'));
+      assert.equal(answer.problem?.code ?? null, reason);
+      assert.equal(origin.received.length, reason === null ? 1 : 0);
+      socket.destroy();
+    });
+  }
+});
+
 describe('N-08: bytes of no HTTP', () => {
   test('inside TLS are answered with a refusal and closed', async () => {
     const socket = await openCapturedTls(fixture, ports().planned, originName);
