@@ -43,5 +43,5 @@ function isFrom({ secret, csi, projected }: Volume, held: SecretVolume): boolean
     return csi?.driver === secretsStoreDriver && csi.volumeAttributes?.['secretProviderClass'] === held.csi;
   }
   const projections = (projected?.sources ?? []).map((source) => source.secret?.name);
-  return secret?.secretName === held.secret || projections.includes(held.secret);
+  return [secret?.secretName, csi?.nodePublishSecretRef?.name, ...projections].includes(held.secret);
 }

@@ -76,6 +76,7 @@ const volume = z.looseObject({
   emptyDir: z.looseObject({ sizeLimit: z.string().optional() }).optional(),
   projected: z
     .looseObject({
+      // The API server writes null for none.
       sources: z
         .array(
           z.looseObject({
@@ -83,7 +84,7 @@ const volume = z.looseObject({
             secret: z.looseObject({ name: z.string().optional() }).optional(),
           }),
         )
-        .optional(),
+        .nullish(),
     })
     .optional(),
   secret: z
@@ -93,7 +94,11 @@ const volume = z.looseObject({
     })
     .optional(),
   csi: z
-    .looseObject({ driver: z.string(), volumeAttributes: z.record(z.string(), z.string()).optional() })
+    .looseObject({
+      driver: z.string(),
+      volumeAttributes: z.record(z.string(), z.string()).optional(),
+      nodePublishSecretRef: z.looseObject({ name: z.string().optional() }).optional(),
+    })
     .optional(),
 });
 

@@ -195,8 +195,9 @@ describe('tokens are given', () => {
     // Its pod is not there: what stops it is no policy of ours.
     await assert.rejects(token('outrider.dev/vault', ...asKubelet), /^(?!.*spec.audiences names)/s);
   });
-  test('to pods for other audiences', async () => {
+  test('to pods for other audiences, and none to those that project nothing', async () => {
     await create(asking('vault'));
+    await create(pod({}, { volumes: [{ name: 'mine', projected: {} }] }));
   });
   test('to the replicas of the operator', async () => {
     await chart.cluster.kubectl(['create', 'serviceaccount', 'triage', '-n', namespace]);

@@ -41,6 +41,11 @@ spec:
   {{- end }}
 {{- end }}
 
+{{/* What a projected volume is made of. The API server writes null where there is nothing, as in `projected: {}`. */}}
+{{- define "outrider.sources" -}}
+{{ . }}.?projected.?sources.optFlatMap(sources, optional.ofNonZeroValue(sources)).orValue([])
+{{- end }}
+
 {{/* Names that only the webhook writes, of containers and volumes. */}}
 {{- define "outrider.isReserved" -}}
 ({{ . }} == "outrider" || {{ . }}.startsWith("outrider-"))

@@ -166,6 +166,17 @@ describe('the API server refuses', () => {
       spec: { volumes: [{ name: 'mine', secret: { secretName: 'synced.by.external-secrets' } }] },
       says: /spec\.volumes\[mine\] must be removed: an AgentCredential or AgentSecretStore reads this secret/,
     },
+    'the Secret that the sidecar reads, given to a driver of the node (K-01)': {
+      spec: {
+        volumes: [
+          {
+            name: 'mine',
+            csi: { driver: 'smb.example', nodePublishSecretRef: { name: 'synced.by.external-secrets' } },
+          },
+        ],
+      },
+      says: /spec\.volumes\[mine\] must be removed: an AgentCredential or AgentSecretStore reads this secret/,
+    },
     'the same by the driver that fills it (K-02)': {
       spec: {
         volumes: [
