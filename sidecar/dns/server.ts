@@ -43,7 +43,7 @@ export function createDnsServer(options: DnsServerOptions): DnsServer {
   async function listenUdp(port: number, host: string): Promise<number> {
     const socket = createSocket(isIPv6(host) ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' });
     socket.on('message', (query, { address, port: from }) => {
-      if (!rate.take()) return;
+      if (!rate.take(from)) return;
       const response = answer(query);
       // Whether it arrives is the client's concern; a port that closed meanwhile is no failure of ours.
       if (response !== null) socket.send(response, from, address, () => {});
@@ -66,6 +66,7 @@ export function createDnsServer(options: DnsServerOptions): DnsServer {
     connections.add(socket);
     const reader = createMessageReader(maxQueryBytes);
     const queries: Buffer[] = [];
+    const sender = socket.remotePort ?? 0;
     let resuming: NodeJS.Timeout | undefined;
     const ending = setTimeout(() => socket.destroy(), maxConnectionMs);
     socket.setTimeout(idleTimeoutMs, () => socket.destroy());
@@ -90,7 +91,7 @@ export function createDnsServer(options: DnsServerOptions): DnsServer {
       clearTimeout(resuming);
       while (queries.length > 0 && !socket.destroyed) {
         if (socket.writableNeedDrain) return void socket.pause();
-        if (!rate.take()) {
+        if (!rate.take(sender)) {
           socket.pause();
           resuming = setTimeout(work, pauseMs);
           return;

@@ -206,6 +206,25 @@ describe('the name server of agents', () => {
       }
     });
 
+    test('D: another socket goes on getting its answers at once', { timeout: 30_000 }, async () => {
+      const own = startServer();
+      const { port: at } = await own.listen(0, ['127.0.0.1']);
+      const flooding = createSocket('udp4');
+      const message = query({ name: 'nobody.example' });
+      const sending = setInterval(() => {
+        for (let sent = 0; sent < 100; sent += 1) flooding.send(message, at, '127.0.0.1');
+      }, 5);
+      try {
+        // Until the burst is used up.
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        for (let asked = 0; asked < 50; asked += 1) assert.ok(await resolver(at).resolve4('known.example'));
+      } finally {
+        clearInterval(sending);
+        flooding.close();
+        await own.close();
+      }
+    });
+
     test('D: a message that is longer than any question ends its connection', async () => {
       assert.deepEqual(await askTcp(port, Buffer.from([0xff, 0xff, 0, 0]), 1), []);
     });
