@@ -107,7 +107,7 @@ describe('agents’ pods and kubectl', { skip: nodeSkipReason() ?? false, timeou
     );
   }
 
-  it('exec and attach do not enter the sidecar, nor what wrote its rules', async () => {
+  it('K-16: exec and attach do not enter the sidecar, nor what wrote its rules', async () => {
     for (const container of ['outrider', 'outrider-capture']) {
       const refused = new RegExp(`container must not be ${container}: nobody enters Outrider’s sidecar`);
       await assert.rejects(exec('agent', container, 'id'), refused);
@@ -116,7 +116,7 @@ describe('agents’ pods and kubectl', { skip: nodeSkipReason() ?? false, timeou
     assert.match(await exec('agent', 'agent', 'id'), /uid=1000/);
   });
 
-  it('port-forward to an agent is refused, and says what to do instead', async () => {
+  it('K-16: port-forward to an agent is refused, and says what to do instead', async () => {
     for (const ports of ['15020:15020', '8000:8000']) {
       await assert.rejects(
         kubectl('port-forward', 'agent', ports),
@@ -125,7 +125,7 @@ describe('agents’ pods and kubectl', { skip: nodeSkipReason() ?? false, timeou
     }
   });
 
-  it('kubectl debug does not become the sidecar, administer the network, or look at the sidecar', async () => {
+  it('K-10, K-12, K-16: kubectl debug does not become the sidecar, administer the network, or look at the sidecar', async () => {
     const uid = await sidecarUid('agent');
     const field = (name: string, rest: string): RegExp =>
       new RegExp(`spec\\.ephemeralContainers\\[${name}\\]\\.${rest}`);
@@ -151,7 +151,7 @@ describe('agents’ pods and kubectl', { skip: nodeSkipReason() ?? false, timeou
     );
   });
 
-  it('a harmless debug container starts, and is captured with its pod: 0 packets of it reach another host', async () => {
+  it('K-16: a harmless debug container starts, and is captured with its pod: 0 packets of it reach another host', async () => {
     const { status } = JSON.parse(await kubectl('get', 'pod', 'agent', '-o', 'json')) as PodObject;
     const world = await startWorld(
       status.podIPs.map(({ ip }) => ip),
@@ -184,7 +184,7 @@ describe('agents’ pods and kubectl', { skip: nodeSkipReason() ?? false, timeou
     }
   });
 
-  it('a copy that kubectl debug makes is refused where it would be no agent, and else has a sidecar with ids of its own', async () => {
+  it('K-18: a copy that kubectl debug makes is refused where it would be no agent, and else has a sidecar with ids of its own', async () => {
     const copy = (...options: string[]): Promise<string> =>
       kubectl('debug', 'agent', '--copy-to=copy', '--container=agent', ...options, '--', 'sleep', 'infinity');
     await assert.rejects(copy(restricted), /outrider\.dev\/inject: "true"/);
@@ -193,7 +193,7 @@ describe('agents’ pods and kubectl', { skip: nodeSkipReason() ?? false, timeou
     assert.notEqual(await sidecarUid('copy'), await sidecarUid('agent'));
   });
 
-  it('the sidecar’s size and image stay, and so do the labels that make a pod an agent', async () => {
+  it('K-17: the sidecar’s size and image stay, and so do the labels that make a pod an agent', async () => {
     const resize = {
       spec: {
         initContainers: [
@@ -248,7 +248,7 @@ describe('agents’ pods and kubectl', { skip: nodeSkipReason() ?? false, timeou
     );
   });
 
-  describe('while nothing of the operator runs', () => {
+  describe('K-34: while nothing of the operator runs', () => {
     before(async () => {
       await node.kubectl(['-n', 'outrider-system', 'scale', 'deployment', 'outrider', '--replicas=0']);
       const gone = ['wait', '--for=delete', 'pod', '-l', 'app.kubernetes.io/name=outrider', '--timeout=60s'];
@@ -264,7 +264,7 @@ describe('agents’ pods and kubectl', { skip: nodeSkipReason() ?? false, timeou
       await assertAllowed('agent');
     });
 
-    it('a pod that asks for a sidecar is refused, and so is one that pretends to have one', async () => {
+    it('K-19: a pod that asks for a sidecar is refused, and so is one that pretends to have one', async () => {
       await assert.rejects(create(pod('asking')), /pod\.inject\.outrider\.dev/);
       const labels = { 'outrider.dev/injected': 'true' };
       await assert.rejects(

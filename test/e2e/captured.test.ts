@@ -157,21 +157,21 @@ describe('a captured pod', { skip: nodeSkipReason() ?? false, timeout: 500_000 }
   const insist = (name: string): Try => ({ say: 'SELECT 1', host: name, port: 5432 });
 
   for (const [what, each, code] of [
-    ['a name that no rule knows', { lookup: 'unknown.example.org' }, 'ENOTFOUND'],
+    ['N-05: a name that no rule knows', { lookup: 'unknown.example.org' }, 'ENOTFOUND'],
     ['a name of the cluster that no rule knows', { lookup: 'kube-dns.kube-system.svc' }, 'ENOTFOUND'],
     ['what a glob does not match', { lookup: 'glob.example' }, 'ENOTFOUND'],
-    ['other types of a name that a rule knows', { records: 'api.example.com', type: 'TXT' }, 'ENODATA'],
+    ['N-05: other types of a name that a rule knows', { records: 'api.example.com', type: 'TXT' }, 'ENODATA'],
     [
       'IPv6 addresses of such a name, where the pod has IPv4',
       { records: 'api.example.com', type: 'AAAA' },
       'ENODATA',
     ],
     ['records of an unknown name', { records: 'unknown.example.org', type: 'MX' }, 'ENOTFOUND'],
-    ['UDP to another host', { send: 'x', host: '203.0.113.10', port: 9999 }, 'EPERM'],
-    ['UDP to another host over IPv6', { send: 'x', host: '2001:db8:6::10', port: 9999 }, 'EPERM'],
-    ['another port of another host', { say: 'x', host: '203.0.113.10', port: 22 }, 'ECONNREFUSED'],
+    ['N-04: UDP to another host', { send: 'x', host: '203.0.113.10', port: 9999 }, 'EPERM'],
+    ['N-03, N-04: UDP to another host over IPv6', { send: 'x', host: '2001:db8:6::10', port: 9999 }, 'EPERM'],
+    ['N-02: another port of another host', { say: 'x', host: '203.0.113.10', port: 22 }, 'ECONNREFUSED'],
     [
-      'another port of another host over IPv6',
+      'N-02, N-03: another port of another host over IPv6',
       { say: 'x', host: '2001:db8:6::10', port: 22 },
       'ECONNREFUSED',
     ],
@@ -181,7 +181,7 @@ describe('a captured pod', { skip: nodeSkipReason() ?? false, timeout: 500_000 }
       'ECONNREFUSED',
     ],
     [
-      'the Service’s own address instead of its name',
+      'a Service’s own address instead of its name',
       { say: 'x', host: '10.198.0.10', port: 9153 },
       'ECONNREFUSED',
     ],
@@ -288,7 +288,7 @@ describe('a captured pod', { skip: nodeSkipReason() ?? false, timeout: 500_000 }
     assert.deepEqual([line.host, line.port, line.rule], ['wiki.tools.svc', 8080, 'wiki']);
   });
 
-  it('TLS without a name is ended by an alert, at once', async () => {
+  it('N-07: TLS without a name is ended by an alert, at once', async () => {
     const outcome = await atOnce({ say: 'x', host: '203.0.113.10', port: 443, servername: '' });
     assert.equal(outcome, 'SSL alert number 40');
   });
