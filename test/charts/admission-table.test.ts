@@ -145,6 +145,7 @@ for (const version of ['current', 'floor'] as const) {
           readOnly: true,
         },
       },
+      'with a volume of nothing': { '/spec/volumes/-': { name: 'mine', projected: {} } },
       'that always pulls its images': {
         '/spec/initContainers/0/imagePullPolicy': 'Always',
         '/spec/initContainers/1/imagePullPolicy': 'Always',
@@ -188,6 +189,8 @@ for (const version of ['current', 'floor'] as const) {
       await waitFor({ what: 'a cooperative pod', timeoutMs: 10_000 }, async () => (await create(cooperative, 'led')).status === 201);
       assert.equal((await create(captured, 'led')).status, 201);
       assert.equal((await create(cooperative)).status, 422);
+      // It runs on when the platform no longer allows it; see below.
+      assert.equal((await call('POST', 'led/pods', edited(cooperative, { '/metadata/namespace': 'led' }))).status, 201);
     });
     test('is refused a plan', async () => {
       const plan = { name: 'OUTRIDER_CAPTURE', value: '{"ports":[],"relays":[]}' };
@@ -357,8 +360,15 @@ for (const version of ['current', 'floor'] as const) {
       await becomes('the newest image', '0.3.0', 201);
       await becomes('the end of the oldest image', '0.1.0', 422);
       assert.equal((await withTag('0.2.0')).status, 201);
-      const running = () => patch({ metadata: { annotations: { 'example.com/seen': 'again' } } }, '', strategic);
+      const seen = { metadata: { annotations: { 'example.com/seen': 'again' } } };
+      const running = () => patch(seen, '', strategic);
       assert.equal((await running()).status, 200);
+      const led = 'led/pods/triage';
+      assert.equal((await create(cooperative, 'led')).status, 422);
+      assert.equal((await call('PATCH', `${led}?dryRun=All`, seen, strategic)).status, 200);
+      const phase = { status: { phase: 'Running' } };
+      assert.equal((await call('PATCH', `${led}/status?dryRun=All`, phase, strategic)).status, 200);
+      assert.equal((await call('DELETE', `${led}?dryRun=All`)).status, 200);
 
       await chart.cluster.kubectl(['delete', 'configmap', 'outrider-admission', '-n', 'outrider-system']);
       await becomes('the end of the parameters', '0.3.0', 422);
