@@ -17,7 +17,14 @@ import { createBodyMemory, type BodyClaim } from './body-memory.ts';
 import { createBodyReader, type BodyPrefix } from './body-prefix.ts';
 import { createCharging, refuseSpent, type Charging } from './charging.ts';
 import { readHead, type Head } from './head.ts';
-import { refusalOfDecision, refuseChanged, refuseStale, type InFlight } from './in-flight.ts';
+import {
+  destinationOf,
+  isSameDestination,
+  refusalOfDecision,
+  refuseChanged,
+  refuseStale,
+  type InFlight,
+} from './in-flight.ts';
 import {
   createInjecting,
   isBodySigned,
@@ -182,6 +189,8 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     letContinue(agent);
     const sentBody = filled?.body === undefined ? prefix : { bytes: filled.body, isWhole: true };
     const body = head.hasBody ? createRequestBody(message, sentBody, filled?.transform) : null;
+    const destination = destinationOf(decision, snapshot);
+    const { statusOnly } = decision;
     const relay = createRelay({
       host: request.host,
       response,
@@ -189,10 +198,10 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
       inject: decision.inject,
       onRotated: () => replaceSecret(allowed, trail),
       isBodyRead: () => message.complete,
-      statusOnly: decision.statusOnly,
+      statusOnly,
       readUsage: charging.readUsage,
     });
-    const leave = inFlight.add({ request, statusOnly: decision.statusOnly, cut: relay.cut });
+    const leave = inFlight.add({ request, statusOnly, destination, cut: relay.cut });
     agent.cut = relay.cut;
     const end = timed(trail, 'upstream');
     upstreams.dispatch(
@@ -200,10 +209,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
         host: request.host,
         port: request.port,
         scheme: request.scheme === 'http' ? 'http' : 'https',
-        destination:
-          decision.destination === null
-            ? null
-            : (snapshot.ruleset.destinations[decision.destination] ?? null),
+        destination,
         credential: decision.credential,
         revision: snapshot.revision,
       },
@@ -241,7 +247,7 @@ export function createExchangeHandler(options: ExchangeOptions): HandleExchange 
     const same =
       again.credential === decision.credential &&
       canonicalJson(again.inject) === canonicalJson(decision.inject) &&
-      again.destination === decision.destination &&
+      isSameDestination(destinationOf(again, now), destinationOf(decision, snapshot)) &&
       again.statusOnly === decision.statusOnly &&
       charging.covers(again);
     return refusalOfDecision(again) ?? (same ? null : refuseChanged());

@@ -6,7 +6,7 @@ import type { BodyNeeded, Decision } from '../../policy/decision.ts';
 import { reasons } from '../../policy/reasons.ts';
 import { refuse, type Refusal } from '../../policy/refusal.ts';
 import type { CanonicalRequest } from '../../policy/request.ts';
-import type { Ruleset } from '../../policy/ruleset.ts';
+import { canonicalJson, type Ruleset, type RulesetDestination } from '../../policy/ruleset.ts';
 import type { Clock } from '../clock.ts';
 import type { Snapshot, SnapshotSource } from '../control/snapshot.ts';
 
@@ -14,8 +14,8 @@ export interface Exchange {
   readonly request: CanonicalRequest;
   /** Whether the agent gets the answer's status alone. */
   readonly statusOnly: boolean;
-  /** Whether another decision leaves as it is what was done by the first; absent where nothing more will be. */
-  readonly covers?: (decision: Decision, snapshot: Snapshot) => boolean;
+  /** What it was dialled by: other names, narrower ranges or another CA end it. */
+  readonly destination: RulesetDestination | null;
   readonly cut: (refusal: Refusal) => void;
 }
 
@@ -82,12 +82,26 @@ export function createInFlight(snapshots: SnapshotSource, clock: Clock): InFligh
 }
 
 function refusalOfAnother(
-  { statusOnly, covers }: Exchange,
+  { statusOnly, destination }: Exchange,
   decision: Decision | BodyNeeded,
   snapshot: Snapshot,
 ): Refusal | null {
   if (!isDecided(decision) || (decision.statusOnly && !statusOnly)) return refuseChanged();
-  return refusalOfDecision(decision) ?? (covers?.(decision, snapshot) === false ? refuseChanged() : null);
+  return (
+    refusalOfDecision(decision) ??
+    (isSameDestination(destinationOf(decision, snapshot), destination) ? null : refuseChanged())
+  );
+}
+
+export function destinationOf(
+  { destination }: Decision,
+  { ruleset }: Pick<Snapshot, 'ruleset'>,
+): RulesetDestination | null {
+  return destination === null ? null : (ruleset.destinations[destination] ?? null);
+}
+
+export function isSameDestination(a: RulesetDestination | null, b: RulesetDestination | null): boolean {
+  return a === b || canonicalJson(a) === canonicalJson(b);
 }
 
 /** Whether it can decide otherwise at another time. */

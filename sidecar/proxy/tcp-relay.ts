@@ -8,7 +8,7 @@ import { isDecided } from '../../policy/decide.ts';
 import type { Decision } from '../../policy/decision.ts';
 import { isRefusal, refuse, type Refusal } from '../../policy/refusal.ts';
 import { noBody, type CanonicalRequest } from '../../policy/request.ts';
-import { canonicalJson, type RulesetDestination } from '../../policy/ruleset.ts';
+import type { RulesetDestination } from '../../policy/ruleset.ts';
 import type { Audit } from '../audit/record.ts';
 import type { Clock } from '../clock.ts';
 import type { Snapshot, SnapshotSource } from '../control/snapshot.ts';
@@ -16,7 +16,7 @@ import { asSidecarError } from '../errors.ts';
 import type { Limits } from '../limits/limits.ts';
 import { createCharging, refuseSpent, type Charging } from './charging.ts';
 import type { Dial } from './dialler.ts';
-import { refusalOfDecision, refuseStale, type InFlight } from './in-flight.ts';
+import { destinationOf, refusalOfDecision, refuseStale, type InFlight } from './in-flight.ts';
 import { connectionEstablished, createProblem, encodeProblem } from './respond.ts';
 import { spliceSockets } from './splice.ts';
 import { endTrail, startTrail, timed, type Trail } from './trail.ts';
@@ -141,8 +141,7 @@ export function createTcpRelay(options: TcpRelayOptions): TcpRelay {
     const leave = inFlight.add({
       request,
       statusOnly: false,
-      // What it was dialled by may have changed: another name, narrower ranges.
-      covers: (next, snapshot) => canonicalJson(destinationOf(next, snapshot)) === canonicalJson(destination),
+      destination,
       cut: (refusal) => {
         fate.cutBy ??= refusal;
         fate.cut();
@@ -237,10 +236,6 @@ function isTcpPlace({ host, port }: Authority, snapshot: Snapshot | null): boole
     (destination) => destination.port === port && destination.names.includes(host),
   );
   return there.length > 0 && there.every(({ scheme }) => scheme === 'tcp');
-}
-
-function destinationOf(decision: Decision, { ruleset }: Snapshot): RulesetDestination | null {
-  return decision.destination === null ? null : (ruleset.destinations[decision.destination] ?? null);
 }
 
 function commit(decision: Decision, charging: Charging, trail: Trail): Refusal | null {

@@ -5,6 +5,7 @@ import { Duplex } from 'node:stream';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import type { Ruleset, RulesetDestination } from '../../../policy/ruleset.ts';
 import { renderDecisionLine } from '../../../sidecar/audit/decision-line.ts';
 import { waitFor } from '../../cluster/deadline.ts';
 import { run } from '../tls/program.ts';
@@ -32,7 +33,10 @@ let place = '';
 before(async () => {
   ca = await createTestCa();
   origin = await startOrigin(ca);
-  plainOrigin = await startPlainOrigin();
+  plainOrigin = await startPlainOrigin({
+    answer: ({ url }, response) =>
+      void (url === '/plain/stream' ? response.write('the beginning') : response.end('hello')),
+  });
   place = `${originName}:${origin.port}`;
 });
 after(async () => {
@@ -340,6 +344,38 @@ describe('N-21: a port that destinations of several schemes share', () => {
       assert.equal(answer.problem?.code ?? null, reason);
       assert.equal(origin.received.length, reason === null ? 1 : 0);
       socket.destroy();
+    });
+  }
+});
+
+describe('P-10: an answer under way', () => {
+  const place = (): RulesetDestination => ({
+    names: [originName],
+    port: plainOrigin.port,
+    scheme: 'http',
+    cidrs: ['127.0.0.0/8'],
+  });
+  const changes: Record<string, [change: () => Partial<Ruleset>, reason: string]> = {
+    'ends when the agent is halted': [() => ({ halt: { policy: 'stop' } }), 'halted'],
+    'ends when the grant goes': [() => ({ grants: [] }), 'no_grant'],
+    'ends when the ranges of its destination become narrower': [
+      () => ({ destinations: { origin: { ...place(), cidrs: ['127.0.0.2/32'] } } }),
+      'policy_stale',
+    ],
+    'ends when its destination speaks TLS since': [
+      () => ({ destinations: { origin: { ...place(), scheme: 'https' } } }),
+      'no_grant',
+    ],
+  };
+  for (const [title, [change, reason]] of Object.entries(changes)) {
+    test(title, async () => {
+      const socket = await openSocket(ports(plainFixture).planned);
+      socket.write(compose('GET', `${originName}:${plainOrigin.port}`, '/plain/stream'));
+      await once(socket, 'data');
+      plainFixture.swap(change());
+      await closed(socket);
+      const { refusal } = await plainFixture.record();
+      assert.equal(refusal?.reason, reason);
     });
   }
 });
