@@ -25,7 +25,7 @@ describe('the installed chart', () => {
     const { items } = await chart.read<{ items: { metadata: { name: string }; status?: { typeChecking?: object } }[] }>(
       'validatingadmissionpolicies',
     );
-    assert.equal(items.length, 21);
+    assert.equal(items.length, 24);
     for (const { metadata, status } of items) assert.deepEqual(status?.typeChecking ?? {}, {}, metadata.name);
   });
 
