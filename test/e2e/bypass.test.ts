@@ -180,13 +180,12 @@ describe('no way around', { skip: nodeSkipReason() ?? false, timeout: 800_000 },
   }
 
   it('K-15: nor while the sidecar is killed in a loop', async () => {
-    const attacks = Promise.all([attack('hostile', 'agent'), attack('hostile', 'rooted')]);
-    let isOver = false;
-    const over = attacks.finally(() => {
-      isOver = true;
-    });
+    const attacks = new AbortController();
+    const over = Promise.all([attack('hostile', 'agent'), attack('hostile', 'rooted')]).finally(() =>
+      attacks.abort(),
+    );
     let kills = 0;
-    for (; !isOver && kills < 40; kills++) {
+    for (; !attacks.signal.aborted && kills < 40; kills++) {
       await node
         .killContainer({ namespace: 'research', pod: 'hostile', container: 'outrider' })
         .catch(() => undefined);
