@@ -1,5 +1,5 @@
-// Runs every test: those that need no node side by side, and meanwhile those that mostly wait; then the tests of the whole
-// node, one file after the other. Named files or folders run alone.
+// Runs every test: most of them side by side, and meanwhile those that mostly wait; then the tests of the whole node and
+// floods, one file after the other. Named files or folders run alone.
 // Run: npm test, or node test/main.ts test/policy
 
 import { spawn } from 'node:child_process';
@@ -7,8 +7,8 @@ import { globSync, statSync } from 'node:fs';
 
 const root = new URL('..', import.meta.url).pathname;
 
-/** They take the node's one lock, so running them side by side would only wait. */
-const wholeNode = /^test\/(?:e2e\/|cluster\/node\.)/;
+/** They take the node's one lock, so running them side by side would only wait; or all of the machine, as floods do. */
+const alone = /^test\/(?:e2e\/|cluster\/node\.|sidecar\/flood\/)/;
 /** Leases that end, stores that are down and CAs that rotate: minutes of waiting that cost little CPU. */
 const waiting =
   /^test\/(?:e2e\/resilience\.|sidecar\/credentials\/(?:chaos-|vault-(?:chaos|dynamic|app-role)\.))/;
@@ -64,12 +64,12 @@ const background = run(
 );
 const codes = [
   await run(
-    files.filter((file) => !wholeNode.test(file) && !waiting.test(file)),
+    files.filter((file) => !alone.test(file) && !waiting.test(file)),
     2,
   ),
   await background,
   await run(
-    files.filter((file) => wholeNode.test(file) && !waiting.test(file)),
+    files.filter((file) => alone.test(file) && !waiting.test(file)),
     1,
   ),
 ];
