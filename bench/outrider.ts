@@ -68,6 +68,7 @@ export async function startOutrider(options: OutriderOptions): Promise<Outrider>
   const profiling = profiled ? ['--cpu-prof', `--cpu-prof-dir=${ownFolder(profileFolder(run))}`] : [];
   const decisionLines = createLineCounter(join(run.path, 'decisions.fifo'));
   const environment = Object.entries({
+    ...image.environment,
     ...podEnvironment(neighbours),
     ...(captured ? capturedEnvironment : {}),
   }).map(([name, value]) => `${name}=${value}`);

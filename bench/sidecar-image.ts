@@ -11,11 +11,16 @@ export interface SidecarImage {
   /** The entry's file name in it. */
   readonly script: string;
   readonly nodeFlags: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 export function loadSidecarImage(): SidecarImage {
   const recipe = readFileSync(join(repository, 'Dockerfile.sidecar'), 'utf8');
-  return { folder: join(repository, 'dist/sidecar'), ...parseEntrypoint(recipe) };
+  return {
+    folder: join(repository, 'dist/sidecar'),
+    environment: parseEnvironment(recipe),
+    ...parseEntrypoint(recipe),
+  };
 }
 
 /** @throws Error where the recipe starts anything else than `node [flags] script`. */
@@ -28,4 +33,11 @@ export function parseEntrypoint(recipe: string): Pick<SidecarImage, 'script' | '
     throw new Error('the ENTRYPOINT of Dockerfile.sidecar is not ["node", flags…, script]');
   }
   return { script: script.slice(script.lastIndexOf('/') + 1), nodeFlags };
+}
+
+/** What `ENV NAME=value` says in the recipe. */
+export function parseEnvironment(recipe: string): SidecarImage['environment'] {
+  return Object.fromEntries(
+    [...recipe.matchAll(/^ENV (\w+)=(\S+)$/gm)].map(([, name = '', value = '']) => [name, value]),
+  );
 }

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { countInProtobuf } from '../../bench/neighbours/collector.ts';
 import { answerQuery } from '../../bench/neighbours/names.ts';
 import { compilePolicies } from '../../bench/neighbours/policies.ts';
-import { parseEntrypoint } from '../../bench/sidecar-image.ts';
+import { parseEntrypoint, parseEnvironment } from '../../bench/sidecar-image.ts';
 import { createAnswerReader } from '../../bench/tunnel.ts';
 
 function read(pieces: readonly string[]): number[] {
@@ -103,6 +103,7 @@ describe('what the bench starts', () => {
   it("takes Node's flags and the script from the image's recipe", () => {
     const recipe = 'FROM x\nENTRYPOINT ["/usr/bin/node", "--max-old-space-size=48", "/app/main.js"]\n';
     assert.deepEqual(parseEntrypoint(recipe), { script: 'main.js', nodeFlags: ['--max-old-space-size=48'] });
+    assert.deepEqual(parseEnvironment(`ENV A_B=1\n${recipe}`), { A_B: '1' });
   });
 
   it('compiles all fifty rules, its credential and its destinations', () => {

@@ -43,12 +43,14 @@ export async function startFloodScene(): Promise<FloodScene> {
   createPodFolders(root);
   writeFileSync(join(root, 'tokens', operatorTokenFile), 'token');
   const meter = new URL('stall-meter.ts', import.meta.url).href;
+  const image = loadSidecarImage();
   const pod = await startPod({
     root,
     operator: operator.address,
     operatorCa: ca.authority.certPem,
     program,
-    nodeFlags: [...loadSidecarImage().nodeFlags, '--import', meter],
+    nodeFlags: [...image.nodeFlags, '--import', meter],
+    environment: image.environment,
   });
   const wait = { timeoutMs: 10_000, everyMs: 10, evidence: () => pod.stderr() };
   await waitFor({ what: 'the stream', ...wait }, async () => operator.streams.length > 0);
