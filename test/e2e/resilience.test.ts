@@ -126,7 +126,7 @@ describe('running agents', { skip: nodeSkipReason() ?? false, timeout: 900_000 }
       [...outcomes].every((outcome) => ['200', '000', '503 policy_stale'].includes(outcome)),
       [...outcomes].join(),
     );
-    assert.deepEqual(await callersRestarts(), { outrider: 1, agent: 0 });
+    assert.deepEqual(await callersRestarts(), { 'outrider-capture': 0, outrider: 1, agent: 0 });
     assert.ok(
       tracker.seen.every(({ authorization }) => authorization === `Bearer ${token}`),
       'no call went past the sidecar',
@@ -170,7 +170,7 @@ describe('running agents', { skip: nodeSkipReason() ?? false, timeout: 900_000 }
     test.diagnostic(`rotated within ${Math.round((performance.now() - startedAt) / 1000)} s`);
     await haltAndGoOn();
     assert.deepEqual(new Set(caller.outcomesSince(from)), new Set(['200', '403 halted']));
-    assert.deepEqual(await callersRestarts(), { outrider: 1, agent: 0 });
+    assert.deepEqual(await callersRestarts(), { 'outrider-capture': 0, outrider: 1, agent: 0 });
     assert.deepEqual(await restarts('outrider-system', '-l app.kubernetes.io/name=outrider'), {
       operator: 0,
     });
@@ -212,7 +212,7 @@ describe('running agents', { skip: nodeSkipReason() ?? false, timeout: 900_000 }
     assert.deepEqual(new Set(outcomes.slice(0, firstStale)), new Set(['200']));
     await system('scale', 'deployment', 'outrider', '--replicas=2');
     const backMs = await caller.until('200', 90_000);
-    assert.deepEqual(await callersRestarts(), { outrider: 1, agent: 0 });
+    assert.deepEqual(await callersRestarts(), { 'outrider-capture': 0, outrider: 1, agent: 0 });
     test.diagnostic(
       `refused ${tookMs} ms after the operator's last pod was gone, answered ${backMs} ms after it was scaled up`,
     );
