@@ -6,6 +6,8 @@ import { createLeafEncoder, type Issuer } from '../../x509/certificate.ts';
 
 /** A context holds about 29 KiB, so a full cache costs 7 MiB; an agent talks to tens of names. */
 const maxCached = 256;
+/** Of those, how many may be names that were asked for once: beyond it they are the first to go. */
+const cachedOnce = 64;
 /** Minting costs 0.3 ms of CPU: after a burst of a whole cache, at most 0.6 % of one core. */
 const mintsPerSecond = 20;
 const mintBurst = maxCached;
@@ -16,6 +18,12 @@ const clockSkewMs = hourMs;
 const lifetimeMs = 24 * hourMs;
 /** Half of the lifetime: whoever gets a leaf can use it for at least as long again. */
 const renewAfterMs = 12 * hourMs;
+
+interface CachedLeaf {
+  readonly context: SecureContext;
+  readonly mintedAtMs: number;
+  readonly isUsedAgain: boolean;
+}
 
 export interface LeavesOptions {
   readonly issuer: Issuer;
@@ -31,9 +39,15 @@ export function createLeaves({ issuer, now = Date.now }: LeavesOptions): Leaves 
   const keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' });
   const encode = createLeafEncoder(issuer, privateKey);
   /** In order of use, oldest first. */
-  const cache = new Map<string, { readonly context: SecureContext; readonly mintedAtMs: number }>();
+  const cache = new Map<string, CachedLeaf>();
   let budget = mintBurst;
   let budgetAtMs = now();
+
+  /** A flood of names must not cost those in use their leaves, since it has used up what may be minted too. */
+  function leastNeeded(): string {
+    const once = [...cache].filter(([, { isUsedAgain }]) => !isUsedAgain);
+    return (once.length > cachedOnce ? once[0]?.[0] : cache.keys().next().value) ?? '';
+  }
 
   function mint(host: string, nowMs: number): SecureContext {
     const certificate = encode([host], {
@@ -48,7 +62,7 @@ export function createLeaves({ issuer, now = Date.now }: LeavesOptions): Leaves 
     const known = cache.get(host);
     if (known !== undefined) cache.delete(host);
     if (known !== undefined && Math.abs(nowMs - known.mintedAtMs) < renewAfterMs) {
-      cache.set(host, known);
+      cache.set(host, { ...known, isUsedAgain: true });
       return known.context;
     }
     budget = Math.min(mintBurst, budget + (Math.max(0, nowMs - budgetAtMs) / 1000) * mintsPerSecond);
@@ -56,9 +70,8 @@ export function createLeaves({ issuer, now = Date.now }: LeavesOptions): Leaves 
     if (budget < 1) return null;
     budget -= 1;
     const context = mint(host, nowMs);
-    cache.set(host, { context, mintedAtMs: nowMs });
-    const oldest = cache.size > maxCached ? cache.keys().next().value : undefined;
-    if (oldest !== undefined) cache.delete(oldest);
+    cache.set(host, { context, mintedAtMs: nowMs, isUsedAgain: false });
+    if (cache.size > maxCached) cache.delete(leastNeeded());
     return context;
   };
 }

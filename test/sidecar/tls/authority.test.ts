@@ -281,4 +281,17 @@ describe('minting', () => {
     assert.equal(authority.leaf('first.example.com'), first);
     assert.notEqual(authority.leaf('second.example.com'), second);
   });
+
+  test('D: a flood of names costs a name in use neither its leaf nor its place', () => {
+    let nowMs = Date.now();
+    const authority = createAuthority({ keysDirectory: freshDirectory(), now: () => nowMs });
+    const inUse = authority.leaf('api.example.com');
+    assert.equal(authority.leaf('api.example.com'), inUse);
+    for (let second = 0; second < 60; second++) {
+      nowMs += 1000;
+      for (let i = 0; i < 20; i++) authority.leaf(`f${second}-${i}.example.com`);
+    }
+    while (authority.leaf(`more-${nowMs++ % 1_000_003}.example.com`) !== null);
+    assert.equal(authority.leaf('api.example.com'), inUse);
+  });
 });
