@@ -18,10 +18,15 @@ const clockSkewMs = hourMs;
 const lifetimeMs = 24 * hourMs;
 /** Half of the lifetime: whoever gets a leaf can use it for at least as long again. */
 const renewAfterMs = 12 * hourMs;
+/** It was valid an hour before it was minted, and whoever gets it needs some time. */
+const serveAtMostMs = lifetimeMs - 2 * clockSkewMs;
 
-interface CachedLeaf {
+interface Leaf {
   readonly context: SecureContext;
   readonly mintedAtMs: number;
+}
+
+interface CachedLeaf extends Leaf {
   readonly isUsedAgain: boolean;
 }
 
@@ -49,29 +54,31 @@ export function createLeaves({ issuer, now = Date.now }: LeavesOptions): Leaves 
     return (once.length > cachedOnce ? once[0]?.[0] : cache.keys().next().value) ?? '';
   }
 
-  function mint(host: string, nowMs: number): SecureContext {
+  /** Null where the budget is spent. */
+  function mint(host: string, nowMs: number): Leaf | null {
+    budget = Math.min(mintBurst, budget + (Math.max(0, nowMs - budgetAtMs) / 1000) * mintsPerSecond);
+    budgetAtMs = nowMs;
+    if (budget < 1) return null;
+    budget -= 1;
     const certificate = encode([host], {
       notBefore: new Date(nowMs - clockSkewMs),
       notAfter: new Date(nowMs - clockSkewMs + lifetimeMs),
     });
-    return createSecureContext({ key: keyPem, cert: certificate, minVersion: 'TLSv1.2' });
+    const context = createSecureContext({ key: keyPem, cert: certificate, minVersion: 'TLSv1.2' });
+    return { context, mintedAtMs: nowMs };
   }
 
   return (host) => {
     const nowMs = now();
     const known = cache.get(host);
-    if (known !== undefined) cache.delete(host);
-    if (known !== undefined && Math.abs(nowMs - known.mintedAtMs) < renewAfterMs) {
-      cache.set(host, { ...known, isUsedAgain: true });
-      return known.context;
-    }
-    budget = Math.min(mintBurst, budget + (Math.max(0, nowMs - budgetAtMs) / 1000) * mintsPerSecond);
-    budgetAtMs = nowMs;
-    if (budget < 1) return null;
-    budget -= 1;
-    const context = mint(host, nowMs);
-    cache.set(host, { context, mintedAtMs: nowMs, isUsedAgain: false });
+    const ageMs = known === undefined ? Infinity : Math.abs(nowMs - known.mintedAtMs);
+    const renewed = ageMs < renewAfterMs ? undefined : mint(host, nowMs);
+    // What cannot be renewed, since a flood has spent the budget, still serves.
+    const leaf = renewed ?? (ageMs < serveAtMostMs ? known : undefined);
+    if (leaf === undefined) return null;
+    cache.delete(host);
+    cache.set(host, { ...leaf, isUsedAgain: known !== undefined });
     if (cache.size > maxCached) cache.delete(leastNeeded());
-    return context;
+    return leaf.context;
   };
 }

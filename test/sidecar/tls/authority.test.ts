@@ -294,4 +294,19 @@ describe('minting', () => {
     while (authority.leaf(`more-${nowMs++ % 1_000_003}.example.com`) !== null);
     assert.equal(authority.leaf('api.example.com'), inUse);
   });
+
+  test('D: nor does it when that leaf is due to be renewed, for as long as it is valid', () => {
+    let nowMs = Date.now();
+    const authority = createAuthority({ keysDirectory: freshDirectory(), now: () => nowMs });
+    const due = authority.leaf('api.example.com');
+    assert.equal(authority.leaf('api.example.com'), due);
+    nowMs += 13 * hourMs;
+    for (let i = 0; authority.leaf(`f${i}.example.com`) !== null; i++);
+    assert.equal(authority.leaf('api.example.com'), due);
+    nowMs += 10 * hourMs;
+    for (let i = 0; authority.leaf(`g${i}.example.com`) !== null; i++);
+    assert.equal(authority.leaf('api.example.com'), null);
+    nowMs += 1000;
+    assert.notEqual(authority.leaf('api.example.com'), null);
+  });
 });
